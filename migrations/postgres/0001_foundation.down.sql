@@ -1,0 +1,15 @@
+DROP TABLE audit_heads;
+DROP TABLE audit_events;
+DROP TABLE policy_versions;
+DROP TABLE baseline_assignments;
+DROP TABLE baseline_snapshots;
+DROP TABLE baseline_profiles;
+DROP TABLE inventory_items;
+DROP TABLE operation_runs;
+DROP TABLE provider_connections;
+DROP TABLE environment_directories;
+DROP TABLE environment_entitlements;
+DROP TABLE workspace_memberships;
+DROP TABLE managed_environments;
+DROP TABLE users;
+DROP TABLE workspaces;
