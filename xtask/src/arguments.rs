@@ -1,0 +1,147 @@
+//! The words on the command line, and what they ask for.
+
+use std::fmt;
+
+/// Printed by `cargo xtask`, `cargo xtask --help`, and after a word it does not know.
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  demo           build, then run the whole story on invented data
+  test           every suite on both database engines, and the doc tests
+  ci             format, lints, licences, docs, `cargo xtask test`, demo: what .ci/run runs
+  bench [ARGS]   measure, in a release build; ARGS go to the measuring program
+  audit          known vulnerabilities of the dependencies (needs the network)
+
+Each task installs what it lacks and says so: the WebAssembly target and the tools of Rust through rustup,
+PostgreSQL through apt (as root or with sudo), cargo-deny through cargo. PG_BIN_DIR names the folder of
+PostgreSQL's own programs (initdb, postgres) where it is not found by itself.
+
+exit status: 0 done, 1 something failed or is missing, 2 not understood";
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Demo,
+    Test,
+    Ci,
+    Bench,
+    Audit,
+}
+
+impl Task {
+    const ALL: &[(&str, Self)] = &[
+        ("demo", Self::Demo),
+        ("test", Self::Test),
+        ("ci", Self::Ci),
+        ("bench", Self::Bench),
+        ("audit", Self::Audit),
+    ];
+}
+
+/// A command line that was understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Usage,
+    /// A task and the words after it, which only `bench` takes.
+    Run(Task, Vec<String>),
+}
+
+/// A command line that was not.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotUnderstood {
+    UnknownTask(String),
+    UnexpectedWord { task: String, word: String },
+}
+
+impl fmt::Display for NotUnderstood {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTask(word) => write!(to, "no task is called `{word}`"),
+            Self::UnexpectedWord { task, word } => {
+                write!(to, "`{task}` takes no arguments, got `{word}`")
+            }
+        }
+    }
+}
+
+impl Request {
+    /// Reads the words after `cargo xtask`.
+    pub(crate) fn read(words: &[String]) -> Result<Self, NotUnderstood> {
+        let Some((name, rest)) = words.split_first() else {
+            return Ok(Self::Usage);
+        };
+        if ["help", "--help", "-h"].contains(&name.as_str()) {
+            return Ok(Self::Usage);
+        }
+        let Some(&(_, task)) = Task::ALL.iter().find(|(known, _)| known == name) else {
+            return Err(NotUnderstood::UnknownTask(name.clone()));
+        };
+        if task == Task::Bench {
+            return Ok(Self::Run(task, rest.to_vec()));
+        }
+        match rest.first().map(String::as_str) {
+            None => Ok(Self::Run(task, Vec::new())),
+            Some("--help" | "-h") => Ok(Self::Usage),
+            Some(word) => Err(NotUnderstood::UnexpectedWord {
+                task: name.clone(),
+                word: word.to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NotUnderstood, Request, Task, USAGE};
+
+    fn read(words: &[&str]) -> Result<Request, NotUnderstood> {
+        Request::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_and_help_ask_for_usage() {
+        for words in [
+            &[][..],
+            &["--help"],
+            &["-h"],
+            &["help"],
+            &["test", "--help"],
+        ] {
+            assert_eq!(read(words), Ok(Request::Usage), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn every_task_is_read_and_stands_in_the_usage() {
+        for (name, task) in Task::ALL {
+            assert_eq!(read(&[name]), Ok(Request::Run(*task, Vec::new())));
+            assert!(USAGE.contains(&format!("\n  {name} ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_bench_takes_more_words() {
+        assert_eq!(
+            read(&["bench", "--help", "P1"]),
+            Ok(Request::Run(
+                Task::Bench,
+                vec!["--help".into(), "P1".into()]
+            ))
+        );
+        assert_eq!(
+            read(&["ci", "fast"]),
+            Err(NotUnderstood::UnexpectedWord {
+                task: "ci".into(),
+                word: "fast".into()
+            })
+        );
+    }
+
+    #[test]
+    fn an_unknown_task_is_named() {
+        assert_eq!(
+            read(&["tets"]),
+            Err(NotUnderstood::UnknownTask("tets".into()))
+        );
+    }
+}

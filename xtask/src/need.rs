@@ -1,0 +1,168 @@
+//! What the tasks need from the machine: looked for, and where it is missing installed, with what, why and how
+//! printed first. What cannot be installed from here is an error that says how to get it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process::{Problem, answer, cargo, command, run};
+use crate::say;
+use crate::tool;
+
+/// The target the components are built for.
+pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
+
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// A C compiler: Rust links with it, and `SQLite` is built from C.
+pub(crate) fn c_compiler() -> Result<(), Problem> {
+    if answer(command("cc").arg("--version")).is_some() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "no C compiler: `cc` links every program and builds the embedded SQLite; \
+         install it (Debian, Ubuntu: `apt-get install gcc libc6-dev`; Fedora: `dnf install gcc`; \
+         macOS: `xcode-select --install`) and run this again",
+    ))
+}
+
+/// The standard library for WebAssembly, without which the components cannot be built.
+pub(crate) fn wasm_target() -> Result<(), Problem> {
+    if has_wasm_target() {
+        return Ok(());
+    }
+    let why = "the components are compiled for it";
+    install(&format!("the Rust target {WASM_TARGET}"), why, || {
+        rustup(&["target", "add", WASM_TARGET])
+    })?;
+    if has_wasm_target() {
+        return Ok(());
+    }
+    Err(Problem::new(format!(
+        "rustup added {WASM_TARGET}, but `rustc` still does not have it"
+    )))
+}
+
+/// Asks the compiler, not rustup: a toolchain that came another way counts as well.
+fn has_wasm_target() -> bool {
+    let mut rustc = command(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    answer(rustc.args(["--print", "target-libdir", "--target", WASM_TARGET]))
+        .and_then(|folder| fs::read_dir(folder).ok())
+        .is_some_and(|mut files| files.next().is_some())
+}
+
+/// A component of the toolchain, known to cargo as a subcommand (`fmt`, `clippy`).
+pub(crate) fn rust_component(subcommand: &str, component: &str, why: &str) -> Result<(), Problem> {
+    if answer(cargo().args([subcommand, "--version"])).is_some() {
+        return Ok(());
+    }
+    install(&format!("the Rust component {component}"), why, || {
+        rustup(&["component", "add", component])
+    })
+}
+
+/// The judge of licences, sources and advisories.
+pub(crate) fn cargo_deny() -> Result<(), Problem> {
+    if answer(cargo().args(["deny", "--version"])).is_some() {
+        return Ok(());
+    }
+    let arguments = [
+        "install",
+        "cargo-deny",
+        "--locked",
+        "--version",
+        CARGO_DENY_VERSION,
+    ];
+    install(
+        "cargo-deny",
+        "it judges licences, sources and advisories of dependencies",
+        || run(cargo().args(arguments)),
+    )
+}
+
+/// `PostgreSQL`'s server programs: the suites start throw-away clusters with them. Answers their folder.
+pub(crate) fn postgres() -> Result<PathBuf, Problem> {
+    if let Some(folder) = find_postgres() {
+        return Ok(folder);
+    }
+    if let Some(named) = env::var_os("PG_BIN_DIR").filter(|named| !named.is_empty()) {
+        return Err(Problem::new(format!(
+            "PG_BIN_DIR is `{}`, where no working `initdb` and `postgres` are",
+            named.to_string_lossy()
+        )));
+    }
+    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if !tool::is_debian_like(&os_release) {
+        return Err(Problem::new(
+            "PostgreSQL's server programs `initdb` and `postgres` (15 or newer) are missing: the suites start \
+             throw-away clusters with them, and only on Debian and its relatives can this program install them; \
+             get them (Fedora: `dnf install postgresql-server`; Arch: `pacman -S postgresql`; \
+             macOS: `brew install postgresql@17`), name their folder in PG_BIN_DIR if it is not in PATH, \
+             and run this again",
+        ));
+    }
+    let why =
+        "the suites run on it too, in throw-away clusters (one the package starts is left alone)";
+    install("PostgreSQL", why, install_postgres)?;
+    find_postgres().ok_or_else(|| {
+        Problem::new(format!(
+            "apt-get installed PostgreSQL, but no working `initdb` and `postgres` are in PATH or under {}",
+            tool::POSTGRES_VERSIONS
+        ))
+    })
+}
+
+fn find_postgres() -> Option<PathBuf> {
+    tool::postgres(
+        env::var_os("PG_BIN_DIR").as_deref(),
+        &env::var_os("PATH").unwrap_or_default(),
+        Path::new(tool::POSTGRES_VERSIONS),
+        tool::version,
+    )
+}
+
+fn install_postgres() -> Result<(), Problem> {
+    let is_root = answer(command("id").arg("-u")).as_deref() == Some("0");
+    if !is_root && answer(command("sudo").args(["-n", "true"])).is_none() {
+        return Err(Problem::new(
+            "neither root nor able to use sudo without a password; run \
+             `sudo apt-get install --no-install-recommends postgresql` and then this again",
+        ));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut apt: Command = if is_root {
+            command("env")
+        } else {
+            command("sudo")
+        };
+        if !is_root {
+            apt.args(["-n", "env"]);
+        }
+        run(apt
+            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+            .args(arguments))
+    };
+    apt(&["update"])?;
+    apt(&["install", "-y", "--no-install-recommends", "postgresql"])
+}
+
+fn rustup(arguments: &[&str]) -> Result<(), Problem> {
+    if answer(command("rustup").arg("--version")).is_none() {
+        return Err(Problem::new(format!(
+            "rustup is missing (https://rustup.rs); with another toolchain, get what \
+             `rustup {}` would add, and run this again",
+            arguments.join(" ")
+        )));
+    }
+    run(command("rustup").args(arguments))
+}
+
+fn install(
+    what: &str,
+    why: &str,
+    how: impl FnOnce() -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    say::line(&format!("missing: {what} ({why}); installing it"));
+    how().map_err(|problem| Problem::new(format!("{what} is missing: {problem}")))
+}
