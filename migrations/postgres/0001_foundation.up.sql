@@ -257,6 +257,7 @@ CREATE TABLE inventory_items (
     first_observed_at       timestamptz NOT NULL,
     last_observed_at        timestamptz NOT NULL,
     last_import_id          uuid,
+    last_import_position    bigint,
     source_operation_run_id uuid,
     adapter_digest          text COLLATE "C",
     created_at              timestamptz NOT NULL,
@@ -336,6 +337,9 @@ CREATE TABLE inventory_items (
     CONSTRAINT ck_inventory_adapter_digest CHECK (
         adapter_digest IS NULL OR (adapter_digest ~ '^sha256:[0-9a-f]{64}$')),
     CONSTRAINT ck_inventory_observation_status CHECK (observation_status IN ('observed', 'not_observed')),
+    -- Where in its import a row was seen, so that a second sighting can name the first.
+    CONSTRAINT ck_inventory_import_position CHECK (
+        last_import_position >= 0 AND (last_import_position IS NULL OR last_import_id IS NOT NULL)),
     CONSTRAINT ck_inventory_observed_in_order CHECK (first_observed_at <= last_observed_at)
 );
 

@@ -412,6 +412,7 @@ CREATE TABLE inventory_items (
     first_observed_at       TEXT NOT NULL,
     last_observed_at        TEXT NOT NULL,
     last_import_id          BLOB,
+    last_import_position    INTEGER,
     source_operation_run_id BLOB,
     adapter_digest          TEXT,
     created_at              TEXT NOT NULL,
@@ -551,6 +552,9 @@ CREATE TABLE inventory_items (
             AND length(adapter_digest) = 71
             AND length(CAST(adapter_digest AS BLOB)) = 71)),
     CONSTRAINT ck_inventory_observation_status CHECK (observation_status IN ('observed', 'not_observed')),
+    -- Where in its import a row was seen, so that a second sighting can name the first.
+    CONSTRAINT ck_inventory_import_position CHECK (
+        last_import_position >= 0 AND (last_import_position IS NULL OR last_import_id IS NOT NULL)),
     CONSTRAINT ck_inventory_observed_in_order CHECK (first_observed_at <= last_observed_at)
 ) STRICT;
 CREATE TRIGGER tr_inventory_no_delete BEFORE DELETE ON inventory_items
