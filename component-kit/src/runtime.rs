@@ -51,3 +51,9 @@ pub unsafe extern "C" fn cabi_realloc(
         pointer
     }
 }
+
+// What the compiler calls and no instruction does: `memcmp`, out of the target's own C library. Only the
+// members that are called are linked; none of them imports anything.
+#[expect(unsafe_code, reason = "linking is declared in an extern block")]
+#[link(name = "c")]
+unsafe extern "C" {}
