@@ -1,1 +1,4 @@
+//! What the suites share: databases on both engines, and the guards over the sources.
 
+pub mod database;
+pub mod postgres;

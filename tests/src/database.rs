@@ -1,0 +1,462 @@
+//! A fresh database for each test, on both engines, and raw SQL on it for the tests that go round the service.
+//!
+//! [`on_both_engines`] runs one test body on SQLite and on PostgreSQL, each with a database of its own, and says which
+//! engine failed; one line at the end of the process counts both. A migrated database is a copy of a template that
+//! was migrated once per process. The cluster behind it: [`crate::postgres`].
+
+use std::fmt;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row, SqliteConnection, TypeInfo};
+use sqlx::{Value, ValueRef};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::postgres::{Server, server};
+
+/// The database that every test database of this process on our own cluster is a copy of.
+const TEMPLATE: &str = "provident_template";
+
+/// A database engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A file of its own.
+    Sqlite,
+    /// A database on the server of this process.
+    Postgres,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// The name of its directory of migrations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Where its migrations are.
+    #[must_use]
+    pub fn migrations(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(self.as_str())
+    }
+
+    /// An id, written in its SQL.
+    #[must_use]
+    pub fn id(self, id: Uuid) -> String {
+        match self {
+            Self::Sqlite => format!("X'{}'", id.simple()),
+            Self::Postgres => format!("'{id}'"),
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A database that lives as long as this value.
+#[derive(Debug)]
+pub struct TestDatabase {
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Sqlite { directory: TempDir },
+    Postgres { server: &'static Server, name: String },
+}
+
+impl TestDatabase {
+    /// A database with nothing in it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn empty(engine: Engine) -> Self {
+        Self::made(engine, None).await
+    }
+
+    /// A database at the last migration.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn migrated(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+                let database = Self::empty(engine).await;
+                if let Some(bytes) = TEMPLATE.get() {
+                    std::fs::write(database.file(), bytes).unwrap_or_else(|error| stop("a copy", &error));
+                } else {
+                    database.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+                    let bytes = std::fs::read(database.file()).unwrap_or_else(|error| stop("the template", &error));
+                    // Another test may have been first: the bytes are as good.
+                    let _ = TEMPLATE.set(bytes);
+                }
+                database
+            }
+            Engine::Postgres if server().directory().is_some() => {
+                static TEMPLATE_MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+                TEMPLATE_MADE
+                    .get_or_init(|| async {
+                        let template = Self::named(TEMPLATE.to_owned(), None).await;
+                        template.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+                        // It stays for as long as its cluster.
+                        std::mem::forget(template);
+                    })
+                    .await;
+                Self::made(engine, Some(TEMPLATE)).await
+            }
+            Engine::Postgres => {
+                let database = Self::empty(engine).await;
+                database.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+                database
+            }
+        }
+    }
+
+    async fn made(engine: Engine, template: Option<&str>) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                let directory = TempDir::new().unwrap_or_else(|error| stop("a directory", &error));
+                Self { place: Place::Sqlite { directory } }
+            }
+            Engine::Postgres => {
+                static COUNT: AtomicUsize = AtomicUsize::new(0);
+                let number = COUNT.fetch_add(1, Ordering::Relaxed);
+                Self::named(format!("provident_test_{}_{number}", std::process::id()), template).await
+            }
+        }
+    }
+
+    async fn named(name: String, template: Option<&str>) -> Self {
+        let server = server();
+        let source = template.unwrap_or("template0");
+        let made = async {
+            let mut admin = server.admin().await?;
+            admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {source}"))).await?;
+            admin.close().await
+        };
+        made.await.unwrap_or_else(|error: sqlx::Error| stop("a database", &error));
+        Self { place: Place::Postgres { server, name } }
+    }
+
+    /// The engine it is on.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match &self.place {
+            Place::Sqlite { .. } => Engine::Sqlite,
+            Place::Postgres { .. } => Engine::Postgres,
+        }
+    }
+
+    /// A URL of it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.place {
+            Place::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
+            Place::Postgres { server, name } => server.url(name),
+        }
+    }
+
+    /// The file of a SQLite database; of a PostgreSQL database an empty path.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        match &self.place {
+            Place::Sqlite { directory } => directory.path().join("provident.db"),
+            Place::Postgres { .. } => PathBuf::new(),
+        }
+    }
+
+    /// A connection that goes round the service: on SQLite with foreign keys and recursive triggers on, as the store
+    /// has them, on PostgreSQL as an administrator.
+    ///
+    /// # Panics
+    ///
+    /// When there is none to be had.
+    pub async fn raw(&self) -> Raw {
+        let made = async {
+            Ok(match &self.place {
+                Place::Sqlite { .. } => {
+                    let options = SqliteConnectOptions::new()
+                        .filename(self.file())
+                        .create_if_missing(true)
+                        .foreign_keys(true)
+                        .pragma("recursive_triggers", "ON");
+                    Raw::Sqlite(options.connect().await?)
+                }
+                Place::Postgres { server, name } => Raw::Postgres(server.database(name).connect().await?),
+            })
+        };
+        made.await.unwrap_or_else(|error: sqlx::Error| stop("a connection", &error))
+    }
+
+    /// Runs one piece of SQL on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn execute_raw(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        let mut raw = self.raw().await;
+        let done = raw.execute(sql).await;
+        raw.close().await?;
+        done
+    }
+
+    /// Takes it to the last migration.
+    ///
+    /// # Errors
+    ///
+    /// What the migration that failed says.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        let migrator = Migrator::new(self.engine().migrations()).await?;
+        let mut raw = self.raw().await;
+        match &mut raw {
+            Raw::Sqlite(connection) => migrator.run(connection).await?,
+            Raw::Postgres(connection) => migrator.run(connection).await?,
+        }
+        raw.close().await
+    }
+
+    /// Takes it down to the migration `target`; 0 is before the first.
+    ///
+    /// # Errors
+    ///
+    /// What the migration that failed says.
+    pub async fn migrate_down(&self, target: i64) -> Result<(), sqlx::Error> {
+        let migrator = Migrator::new(self.engine().migrations()).await?;
+        let mut raw = self.raw().await;
+        match &mut raw {
+            Raw::Sqlite(connection) => migrator.undo(connection, target).await?,
+            Raw::Postgres(connection) => migrator.undo(connection, target).await?,
+        }
+        raw.close().await
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Place::Postgres { server, name } = &self.place else { return };
+        let dropped = std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    runtime().block_on(async {
+                        let mut admin = server.admin().await?;
+                        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
+                        admin.close().await
+                    })
+                })
+                .join()
+        });
+        // A database left behind goes with the cluster; on another's server somebody should know.
+        if !matches!(dropped, Ok(Ok(()))) && server.directory().is_none() {
+            say(&format!("the test database {name} could not be dropped"));
+        }
+    }
+}
+
+/// A connection without the service above it.
+#[derive(Debug)]
+pub enum Raw {
+    /// To a SQLite file.
+    Sqlite(SqliteConnection),
+    /// To a PostgreSQL database.
+    Postgres(PgConnection),
+}
+
+impl Raw {
+    /// The engine at the other end.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs one or several statements; answers how many rows they touched.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        Ok(match self {
+            Self::Sqlite(connection) => sql.execute(connection).await?.rows_affected(),
+            Self::Postgres(connection) => sql.execute(connection).await?.rows_affected(),
+        })
+    }
+
+    /// The rows of a query, every value as text: bytes in lower-case hex, numbers and flags as the engine writes them.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        match self {
+            Self::Sqlite(connection) => sql.fetch_all(connection).await?.iter().map(sqlite_texts).collect(),
+            Self::Postgres(connection) => sql.fetch_all(connection).await?.iter().map(postgres_texts).collect(),
+        }
+    }
+
+    /// The first value of the first row; none if there is no row or it is NULL.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn value(&mut self, sql: &str) -> Result<Option<String>, sqlx::Error> {
+        Ok(self.rows(sql).await?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+    }
+
+    /// Ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        }
+    }
+}
+
+fn sqlite_texts(row: &SqliteRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+    (0..row.len())
+        .map(|column| {
+            let value = ValueRef::to_owned(&row.try_get_raw(column)?);
+            if value.is_null() {
+                return Ok(None);
+            }
+            Ok(Some(match value.type_info().name() {
+                "BLOB" => hex::encode(value.decode_unchecked::<Vec<u8>>()),
+                "INTEGER" | "BOOLEAN" => value.decode_unchecked::<i64>().to_string(),
+                "REAL" => value.decode_unchecked::<f64>().to_string(),
+                _ => value.decode_unchecked::<String>(),
+            }))
+        })
+        .collect()
+}
+
+fn postgres_texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+    (0..row.len())
+        .map(|column| {
+            let value = row.try_get_raw(column)?;
+            // The simple protocol answers every type as text.
+            if value.is_null() { Ok(None) } else { Ok(Some(value.as_str().map_err(sqlx::Error::Decode)?.to_owned())) }
+        })
+        .collect()
+}
+
+/// Runs `test` on a migrated database of each engine.
+///
+/// # Panics
+///
+/// When it panics on either; names the engines it failed on. Both are run in any case.
+pub fn on_both_engines<F, R>(test: F)
+where
+    F: Fn(TestDatabase) -> R,
+    R: Future<Output = ()>,
+{
+    on_each(|engine| async move { TestDatabase::migrated(engine).await }, test);
+}
+
+/// As [`on_both_engines`], on databases with nothing in them.
+///
+/// # Panics
+///
+/// As [`on_both_engines`].
+pub fn on_both_engines_empty<F, R>(test: F)
+where
+    F: Fn(TestDatabase) -> R,
+    R: Future<Output = ()>,
+{
+    on_each(|engine| async move { TestDatabase::empty(engine).await }, test);
+}
+
+fn on_each<M, D, F, R>(make: M, test: F)
+where
+    M: Fn(Engine) -> D,
+    D: Future<Output = TestDatabase>,
+    F: Fn(TestDatabase) -> R,
+    R: Future<Output = ()>,
+{
+    let failed: Vec<&str> = Engine::ALL
+        .into_iter()
+        .filter(|engine| {
+            let run = || runtime().block_on(async { test(make(*engine).await).await });
+            let passed = catch_unwind(AssertUnwindSafe(run)).is_ok();
+            count(*engine, passed);
+            !passed
+        })
+        .map(Engine::as_str)
+        .collect();
+    assert!(failed.is_empty(), "failed on {}", failed.join(" and "));
+}
+
+#[expect(clippy::expect_used, reason = "without a runtime there is no test to run")]
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts")
+}
+
+#[expect(clippy::panic, reason = "a test without its database fails, and says why")]
+fn stop<T>(what: &str, error: &dyn std::error::Error) -> T {
+    panic!("the test database: {what}: {error}")
+}
+
+/// Passed and failed, per engine.
+static COUNTS: Mutex<[(usize, usize); 2]> = Mutex::new([(0, 0); 2]);
+
+fn count(engine: Engine, passed: bool) {
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| {
+        // 0 or not: without a place in the list there is merely no summary.
+        let _ = atexit(summarize);
+    });
+    let mut counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let [sqlite, postgres] = &mut *counts;
+    let of_engine = match engine {
+        Engine::Sqlite => sqlite,
+        Engine::Postgres => postgres,
+    };
+    if passed {
+        of_engine.0 += 1;
+    } else {
+        of_engine.1 += 1;
+    }
+}
+
+extern "C" fn summarize() {
+    let [sqlite, postgres] = *COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+    say(&format!(
+        "engines: sqlite {} passed, {} failed; postgres {} passed, {} failed",
+        sqlite.0, sqlite.1, postgres.0, postgres.1
+    ));
+}
+
+/// One line on standard error, past the capture of test output.
+fn say(line: &str) {
+    // Nobody to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[expect(unsafe_code, reason = "the standard library has no hook for the end of a process; this declares C's own")]
+unsafe extern "C" {
+    safe fn atexit(hook: extern "C" fn()) -> std::ffi::c_int;
+}
