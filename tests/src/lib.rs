@@ -1,4 +1,5 @@
 //! What the suites share: databases on both engines, and the guards over the sources.
 
 pub mod database;
+pub mod guard;
 pub mod postgres;

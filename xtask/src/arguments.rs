@@ -29,13 +29,8 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    const ALL: &[(&str, Self)] = &[
-        ("demo", Self::Demo),
-        ("test", Self::Test),
-        ("ci", Self::Ci),
-        ("bench", Self::Bench),
-        ("audit", Self::Audit),
-    ];
+    const ALL: &[(&str, Self)] =
+        &[("demo", Self::Demo), ("test", Self::Test), ("ci", Self::Ci), ("bench", Self::Bench), ("audit", Self::Audit)];
 }
 
 /// A command line that was understood.
@@ -82,10 +77,7 @@ impl Request {
         match rest.first().map(String::as_str) {
             None => Ok(Self::Run(task, Vec::new())),
             Some("--help" | "-h") => Ok(Self::Usage),
-            Some(word) => Err(NotUnderstood::UnexpectedWord {
-                task: name.clone(),
-                word: word.to_owned(),
-            }),
+            Some(word) => Err(NotUnderstood::UnexpectedWord { task: name.clone(), word: word.to_owned() }),
         }
     }
 }
@@ -100,13 +92,7 @@ mod tests {
 
     #[test]
     fn nothing_and_help_ask_for_usage() {
-        for words in [
-            &[][..],
-            &["--help"],
-            &["-h"],
-            &["help"],
-            &["test", "--help"],
-        ] {
+        for words in [&[][..], &["--help"], &["-h"], &["help"], &["test", "--help"]] {
             assert_eq!(read(words), Ok(Request::Usage), "{words:?}");
         }
     }
@@ -121,27 +107,15 @@ mod tests {
 
     #[test]
     fn only_bench_takes_more_words() {
-        assert_eq!(
-            read(&["bench", "--help", "P1"]),
-            Ok(Request::Run(
-                Task::Bench,
-                vec!["--help".into(), "P1".into()]
-            ))
-        );
+        assert_eq!(read(&["bench", "--help", "P1"]), Ok(Request::Run(Task::Bench, vec!["--help".into(), "P1".into()])));
         assert_eq!(
             read(&["ci", "fast"]),
-            Err(NotUnderstood::UnexpectedWord {
-                task: "ci".into(),
-                word: "fast".into()
-            })
+            Err(NotUnderstood::UnexpectedWord { task: "ci".into(), word: "fast".into() })
         );
     }
 
     #[test]
     fn an_unknown_task_is_named() {
-        assert_eq!(
-            read(&["tets"]),
-            Err(NotUnderstood::UnknownTask("tets".into()))
-        );
+        assert_eq!(read(&["tets"]), Err(NotUnderstood::UnknownTask("tets".into())));
     }
 }

@@ -33,15 +33,11 @@ pub(crate) fn wasm_target() -> Result<(), Problem> {
         return Ok(());
     }
     let why = "the components are compiled for it";
-    install(&format!("the Rust target {WASM_TARGET}"), why, || {
-        rustup(&["target", "add", WASM_TARGET])
-    })?;
+    install(&format!("the Rust target {WASM_TARGET}"), why, || rustup(&["target", "add", WASM_TARGET]))?;
     if has_wasm_target() {
         return Ok(());
     }
-    Err(Problem::new(format!(
-        "rustup added {WASM_TARGET}, but `rustc` still does not have it"
-    )))
+    Err(Problem::new(format!("rustup added {WASM_TARGET}, but `rustc` still does not have it")))
 }
 
 /// Asks the compiler, not rustup: a toolchain that came another way counts as well.
@@ -57,9 +53,7 @@ pub(crate) fn rust_component(subcommand: &str, component: &str, why: &str) -> Re
     if answer(cargo().args([subcommand, "--version"])).is_some() {
         return Ok(());
     }
-    install(&format!("the Rust component {component}"), why, || {
-        rustup(&["component", "add", component])
-    })
+    install(&format!("the Rust component {component}"), why, || rustup(&["component", "add", component]))
 }
 
 /// The judge of licences, sources and advisories.
@@ -67,18 +61,8 @@ pub(crate) fn cargo_deny() -> Result<(), Problem> {
     if answer(cargo().args(["deny", "--version"])).is_some() {
         return Ok(());
     }
-    let arguments = [
-        "install",
-        "cargo-deny",
-        "--locked",
-        "--version",
-        CARGO_DENY_VERSION,
-    ];
-    install(
-        "cargo-deny",
-        "it judges licences, sources and advisories of dependencies",
-        || run(cargo().args(arguments)),
-    )
+    let arguments = ["install", "cargo-deny", "--locked", "--version", CARGO_DENY_VERSION];
+    install("cargo-deny", "it judges licences, sources and advisories of dependencies", || run(cargo().args(arguments)))
 }
 
 /// `PostgreSQL`'s server programs: the suites start throw-away clusters with them. Answers their folder.
@@ -102,8 +86,7 @@ pub(crate) fn postgres() -> Result<PathBuf, Problem> {
              and run this again",
         ));
     }
-    let why =
-        "the suites run on it too, in throw-away clusters (one the package starts is left alone)";
+    let why = "the suites run on it too, in throw-away clusters (one the package starts is left alone)";
     install("PostgreSQL", why, install_postgres)?;
     find_postgres().ok_or_else(|| {
         Problem::new(format!(
@@ -131,17 +114,11 @@ fn install_postgres() -> Result<(), Problem> {
         ));
     }
     let apt = |arguments: &[&str]| {
-        let mut apt: Command = if is_root {
-            command("env")
-        } else {
-            command("sudo")
-        };
+        let mut apt: Command = if is_root { command("env") } else { command("sudo") };
         if !is_root {
             apt.args(["-n", "env"]);
         }
-        run(apt
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(arguments))
+        run(apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments))
     };
     apt(&["update"])?;
     apt(&["install", "-y", "--no-install-recommends", "postgresql"])
@@ -158,11 +135,7 @@ fn rustup(arguments: &[&str]) -> Result<(), Problem> {
     run(command("rustup").args(arguments))
 }
 
-fn install(
-    what: &str,
-    why: &str,
-    how: impl FnOnce() -> Result<(), Problem>,
-) -> Result<(), Problem> {
+fn install(what: &str, why: &str, how: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
     say::line(&format!("missing: {what} ({why}); installing it"));
     how().map_err(|problem| Problem::new(format!("{what} is missing: {problem}")))
 }

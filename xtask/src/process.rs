@@ -42,15 +42,8 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 fn belongs_to_this_build(name: &str) -> bool {
-    ["CARGO_PKG_", "CARGO_MANIFEST_"]
-        .iter()
-        .any(|start| name.starts_with(start))
-        || [
-            "CARGO_BIN_NAME",
-            "CARGO_CRATE_NAME",
-            "CARGO_PRIMARY_PACKAGE",
-        ]
-        .contains(&name)
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
+        || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
 }
 
 /// Prints the command, runs it with this terminal's output, and waits.
@@ -64,34 +57,22 @@ fn wait(command: &mut Command, shown: &str) -> Result<(), Problem> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Problem::new(format!("`{shown}` failed: {status}"))),
-        Err(error) => Err(Problem::new(format!(
-            "`{shown}` could not be started: {error}"
-        ))),
+        Err(error) => Err(Problem::new(format!("`{shown}` could not be started: {error}"))),
     }
 }
 
 /// Runs a command silently; its standard output if it succeeded, nothing if it failed or does not exist.
 pub(crate) fn answer(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn shown(command: &Command) -> String {
     let program = command.get_program();
     let program = std::path::Path::new(program).file_name().unwrap_or(program);
-    let set = command
-        .get_envs()
-        .filter_map(|(name, value)| Some(format!("{}='{}'", name.display(), value?.display())));
-    let words = command
-        .get_args()
-        .map(|word| word.to_string_lossy().into_owned());
-    set.chain([program.to_string_lossy().into_owned()])
-        .chain(words)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let set = command.get_envs().filter_map(|(name, value)| Some(format!("{}='{}'", name.display(), value?.display())));
+    let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+    set.chain([program.to_string_lossy().into_owned()]).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -101,13 +82,8 @@ mod tests {
     #[test]
     fn a_command_is_shown_as_one_would_type_it() {
         let mut shown_command = command("/usr/bin/some-tool");
-        shown_command
-            .args(["doc", "--no-deps"])
-            .env("FLAGS", "-D warnings");
-        assert_eq!(
-            shown(&shown_command),
-            "FLAGS='-D warnings' some-tool doc --no-deps"
-        );
+        shown_command.args(["doc", "--no-deps"]).env("FLAGS", "-D warnings");
+        assert_eq!(shown(&shown_command), "FLAGS='-D warnings' some-tool doc --no-deps");
     }
 
     #[test]
@@ -115,20 +91,12 @@ mod tests {
         let problem = wait(command("sh").args(["-c", "exit 3"]), "sh").unwrap_err();
         assert_eq!(problem.to_string(), "`sh` failed: exit status: 3");
         let problem = wait(&mut command("/nowhere/tool"), "tool").unwrap_err();
-        assert!(
-            problem
-                .to_string()
-                .starts_with("`tool` could not be started: "),
-            "{problem}"
-        );
+        assert!(problem.to_string().starts_with("`tool` could not be started: "), "{problem}");
     }
 
     #[test]
     fn an_answer_needs_success() {
-        assert_eq!(
-            answer(command("sh").args(["-c", "echo yes"])),
-            Some("yes".into())
-        );
+        assert_eq!(answer(command("sh").args(["-c", "echo yes"])), Some("yes".into()));
         assert_eq!(answer(command("sh").args(["-c", "echo no; exit 1"])), None);
         assert_eq!(answer(&mut command("/nowhere/tool")), None);
     }
@@ -138,13 +106,7 @@ mod tests {
         for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_BIN_NAME"] {
             assert!(belongs_to_this_build(name), "{name}");
         }
-        for name in [
-            "CARGO",
-            "CARGO_HOME",
-            "CARGO_TARGET_DIR",
-            "CARGO_PROFILE_DEV_DEBUG",
-            "PATH",
-        ] {
+        for name in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_PROFILE_DEV_DEBUG", "PATH"] {
             assert!(!belongs_to_this_build(name), "{name}");
         }
     }

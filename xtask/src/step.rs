@@ -29,49 +29,24 @@ impl Steps {
         self.time(title, step)
     }
 
-    fn time(
-        &mut self,
-        title: &'static str,
-        step: impl FnOnce() -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
+    fn time(&mut self, title: &'static str, step: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
         let started = Instant::now();
         let outcome = step();
-        self.done.push(Done {
-            title,
-            took: started.elapsed(),
-            passed: outcome.is_ok(),
-        });
+        self.done.push(Done { title, took: started.elapsed(), passed: outcome.is_ok() });
         outcome
     }
 
     /// One line per step and the sum.
     pub(crate) fn table(&self) -> String {
-        let width = self
-            .done
-            .iter()
-            .map(|done| done.title.len())
-            .max()
-            .unwrap_or(0)
-            .max(5);
+        let width = self.done.iter().map(|done| done.title.len()).max().unwrap_or(0).max(5);
         let head = format!("{:width$}  {:>9}  result", "step", "time");
-        let rows = self.done.iter().map(
-            |Done {
-                 title,
-                 took,
-                 passed,
-             }| {
-                let result = if *passed { "passed" } else { "FAILED" };
-                format!("{title:width$}  {:>9}  {result}", seconds(*took))
-            },
-        );
+        let rows = self.done.iter().map(|Done { title, took, passed }| {
+            let result = if *passed { "passed" } else { "FAILED" };
+            format!("{title:width$}  {:>9}  {result}", seconds(*took))
+        });
         let sum = seconds(self.done.iter().map(|done| done.took).sum());
         let foot = format!("{:width$}  {sum:>9}", "total");
-        [head]
-            .into_iter()
-            .chain(rows)
-            .chain([foot])
-            .collect::<Vec<_>>()
-            .join("\n")
+        [head].into_iter().chain(rows).chain([foot]).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -89,16 +64,8 @@ mod tests {
     fn the_table_shows_each_step_and_the_sum() {
         let steps = Steps {
             done: vec![
-                Done {
-                    title: "format",
-                    took: Duration::from_millis(1_250),
-                    passed: true,
-                },
-                Done {
-                    title: "documentation",
-                    took: Duration::from_mins(2),
-                    passed: false,
-                },
+                Done { title: "format", took: Duration::from_millis(1_250), passed: true },
+                Done { title: "documentation", took: Duration::from_mins(2), passed: false },
             ],
         };
         assert_eq!(

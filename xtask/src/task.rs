@@ -13,14 +13,7 @@ pub(crate) fn demo() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
     run(cargo().args(["build", "--package", "provident", "--example", "demo"]))?;
-    run(cargo().args([
-        "run",
-        "--quiet",
-        "--package",
-        "provident",
-        "--example",
-        "demo",
-    ]))
+    run(cargo().args(["run", "--quiet", "--package", "provident", "--example", "demo"]))
 }
 
 /// Every suite of every crate and the doc tests, on `SQLite` and `PostgreSQL`. Plain `cargo test`: a fresh machine has
@@ -29,18 +22,14 @@ pub(crate) fn test() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
     let postgres = need::postgres()?;
-    run(cargo()
-        .args(["test", "--workspace"])
-        .env("PG_BIN_DIR", postgres))
+    run(cargo().args(["test", "--workspace"]).env("PG_BIN_DIR", postgres))
 }
 
 /// Measurements, always of a release build.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
-    run(cargo()
-        .args(["run", "--release", "--package", "provident-bench", "--"])
-        .args(arguments))
+    run(cargo().args(["run", "--release", "--package", "provident-bench", "--"]).args(arguments))
 }
 
 /// Known vulnerabilities. Apart from `ci`, since the answer changes without a change here.
@@ -69,25 +58,14 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
     })?;
     steps.run("format", || run(cargo().args(["fmt", "--all", "--check"])))?;
     steps.run("lints", || {
-        let everything = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let everything = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         run(cargo().args(everything))
     })?;
     steps.run("lints of the components", lint_components)?;
-    steps.run("licences, sources, bans", || {
-        run(cargo().args(["deny", "check", "bans", "licenses", "sources"]))
-    })?;
+    steps.run("licences, sources, bans", || run(cargo().args(["deny", "check", "bans", "licenses", "sources"])))?;
     steps.run("documentation", || {
         let mut doc = cargo();
-        run(doc
-            .args(["doc", "--workspace", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"))
+        run(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     steps.run("tests", || {
         say::line("$ cargo xtask test");
@@ -98,9 +76,7 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
 
 /// The crates that become WebAssembly, seen by clippy as what they become.
 fn lint_components() -> Result<(), Problem> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let mut clippy = cargo();
     clippy.args(["clippy", "--target", need::WASM_TARGET]);
     for package in component_packages(root)? {
@@ -115,20 +91,15 @@ fn component_packages(root: &Path) -> Result<Vec<String>, Problem> {
     let folder = root.join("adapters");
     let unreadable = |error| Problem::new(format!("cannot read `{}`: {error}", folder.display()));
     let entries = fs::read_dir(&folder).map_err(unreadable)?;
-    let adapters: Vec<PathBuf> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
+    let adapters: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(unreadable)?;
     let mut packages: Vec<String> = adapters
         .iter()
         .filter(|adapter| adapter.join("Cargo.toml").is_file())
         .filter_map(|adapter| Some(format!("adapter-{}", adapter.file_name()?.to_str()?)))
         .collect();
     packages.sort();
-    packages.splice(
-        0..0,
-        ["component-kit".to_owned(), "identity-component".to_owned()],
-    );
+    packages.splice(0..0, ["component-kit".to_owned(), "identity-component".to_owned()]);
     Ok(packages)
 }
 
@@ -141,29 +112,17 @@ mod tests {
     fn every_component_is_linted() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let packages = component_packages(root).unwrap();
-        assert_eq!(
-            packages[..3],
-            ["component-kit", "identity-component", "adapter-fake"]
-        );
+        assert_eq!(packages[..3], ["component-kit", "identity-component", "adapter-fake"]);
         for package in &packages[2..] {
             let manifest = root.join(package.replacen('-', "s/", 1)).join("Cargo.toml");
             let text = std::fs::read_to_string(&manifest).unwrap();
-            assert!(
-                text.contains(&format!("name = \"{package}\"")),
-                "{}",
-                manifest.display()
-            );
+            assert!(text.contains(&format!("name = \"{package}\"")), "{}", manifest.display());
         }
     }
 
     #[test]
     fn a_missing_folder_is_named() {
         let problem = component_packages(Path::new("/nowhere")).unwrap_err();
-        assert!(
-            problem
-                .to_string()
-                .starts_with("cannot read `/nowhere/adapters`"),
-            "{problem}"
-        );
+        assert!(problem.to_string().starts_with("cannot read `/nowhere/adapters`"), "{problem}");
     }
 }

@@ -53,9 +53,9 @@ fn newest_first(versions: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Both programs are there and say that they are `PostgreSQL`'s: a version manager's stand-ins only start.
 fn holds_postgres(folder: &Path, version: impl Fn(&Path) -> Option<String>) -> bool {
-    ["initdb", "postgres"].iter().all(|program| {
-        version(&folder.join(program)).is_some_and(|version| version.contains("PostgreSQL"))
-    })
+    ["initdb", "postgres"]
+        .iter()
+        .all(|program| version(&folder.join(program)).is_some_and(|version| version.contains("PostgreSQL")))
 }
 
 /// What a program answers to `--version`.
@@ -65,16 +65,10 @@ pub(crate) fn version(program: &Path) -> Option<String> {
 
 /// Whether `apt-get` is how this system installs software: Debian, or one that says it is like it.
 pub(crate) fn is_debian_like(os_release: &str) -> bool {
-    os_release
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .any(|(name, value)| {
-            matches!(name, "ID" | "ID_LIKE")
-                && value
-                    .trim_matches('"')
-                    .split(' ')
-                    .any(|id| matches!(id, "debian" | "ubuntu"))
-        })
+    os_release.lines().filter_map(|line| line.split_once('=')).any(|(name, value)| {
+        matches!(name, "ID" | "ID_LIKE")
+            && value.trim_matches('"').split(' ').any(|id| matches!(id, "debian" | "ubuntu"))
+    })
 }
 
 #[cfg(test)]
@@ -94,8 +88,7 @@ mod tests {
 
     impl Machine {
         fn new(name: &str) -> Self {
-            let root =
-                std::env::temp_dir().join(format!("xtask-tool-{name}-{}", std::process::id()));
+            let root = std::env::temp_dir().join(format!("xtask-tool-{name}-{}", std::process::id()));
             fs::create_dir_all(&root).unwrap();
             Self(root.canonicalize().unwrap())
         }
@@ -170,22 +163,12 @@ mod tests {
         let named = machine.server("named");
         assert_eq!(machine.find(Some(&named), &[&on_path]), Some(named));
         assert_eq!(machine.find(Some(&machine.0), &[&on_path]), None);
-        assert_eq!(
-            postgres(
-                Some(OsStr::new("")),
-                on_path.as_os_str(),
-                &machine.0,
-                version
-            ),
-            Some(on_path)
-        );
+        assert_eq!(postgres(Some(OsStr::new("")), on_path.as_os_str(), &machine.0, version), Some(on_path));
     }
 
     #[test]
     fn debian_and_its_relatives_are_told_from_others() {
-        assert!(is_debian_like(
-            "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n"
-        ));
+        assert!(is_debian_like("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n"));
         assert!(is_debian_like("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"));
         assert!(!is_debian_like("ID=fedora\nVARIANT=debian\n"));
         assert!(!is_debian_like("ID=\"rhel\"\nID_LIKE=\"fedora\"\n"));

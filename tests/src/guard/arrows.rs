@@ -1,0 +1,193 @@
+//! The architecture's arrows: `main → cli → service → policy, store`, and who alone knows wasmtime, sqlx, roles and
+//! capabilities.
+
+use super::source::{Line, lines, without_test_module};
+use super::{Guard, Violation, extension};
+
+/// One engine, one crate: wasmtime; one database library, one room: sqlx (M-02, M-03).
+pub const LIBRARIES: Guard = libraries;
+/// No room of the host names one above it; policy does no input or output (P381-33).
+pub const ROOMS: Guard = rooms;
+/// The binding rooms reach no adapter, gateway, remote call or run (P381-07, P381-08, P381-13, C381-11).
+pub const BINDING_ROOMS: Guard = binding_rooms;
+/// Capabilities and roles are data of the policy, never strings in feature code (P381-81, P339-17, P061-40).
+pub const AUTHORITY: Guard = authority;
+
+/// What only some places may name.
+struct Reserved {
+    library: &'static str,
+    /// Paths, or their beginnings.
+    places: &'static [&'static str],
+    rule: &'static str,
+}
+
+const RESERVED: &[Reserved] = &[
+    Reserved {
+        library: "wasmtime",
+        places: &["identity/", "bench/"],
+        rule: "`wasmtime` is named in identity/ alone (and in bench/, which measures compiling at start)",
+    },
+    Reserved {
+        library: "sqlx",
+        places: &["host/src/store.rs", "host/src/store/", "host/Cargo.toml", "tests/"],
+        rule: "`sqlx` is named in host/src/store alone (and in tests, which bypass the service)",
+    },
+];
+
+fn libraries(path: &str, text: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for reserved in RESERVED {
+        if reserved.places.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        if extension(path) == "rs" {
+            for line in lines(text) {
+                if line.words().any(|word| word == reserved.library) {
+                    found.push(Violation::new(path, line.number, reserved.rule, &line.code));
+                }
+            }
+        } else if path.ends_with("/Cargo.toml") {
+            for (index, line) in text.lines().enumerate() {
+                let name = line.split(['.', ' ', '=', '/']).next().unwrap_or_default();
+                let table = format!("dependencies.{}]", reserved.library);
+                if name == reserved.library || line.contains(&table) {
+                    found.push(Violation::new(path, index + 1, reserved.rule, line));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A room of `host/src`: a module, with or without a folder.
+fn is_in(path: &str, room: &str) -> bool {
+    path.strip_prefix("host/src/")
+        .and_then(|path| path.strip_prefix(room))
+        .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+}
+
+/// Code that ships: without the test module at its end.
+fn shipped(text: &str) -> Vec<Line> {
+    without_test_module(lines(text))
+}
+
+const ROOMS_ABOVE: &[(&str, &[&str], &str)] = &[
+    ("service", &["cli"], "a service knows nothing of the command line that calls it"),
+    ("store", &["service", "cli"], "the store knows nothing of who calls it, or why"),
+    (
+        "policy",
+        &["store", "service", "cli", "sqlx", "tokio", "fs", "io", "net", "env", "process", "time"],
+        "policy is pure: it is told everything and asks nothing",
+    ),
+];
+
+fn rooms(path: &str, text: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (room, above, rule) in ROOMS_ABOVE {
+        if !is_in(path, room) {
+            continue;
+        }
+        for line in shipped(text) {
+            for word in line.words().filter(|word| above.contains(word)) {
+                let rule = format!("`{word}` in {room}: {rule}");
+                found.push(Violation::new(path, line.number, rule, &line.code));
+            }
+        }
+    }
+    found
+}
+
+/// A file of the host about bindings: `binding*.rs` in any room, or in a folder so named.
+fn is_binding_room(path: &str) -> bool {
+    path.strip_prefix("host/src/")
+        .is_some_and(|path| extension(path) == "rs" && path.split('/').any(|part| part.starts_with("binding")))
+}
+
+const NO_PARTS: &[&str] = &["adapter", "adapters", "adapted", "gateway"];
+const NO_REMOTE: &[&str] = &["reqwest", "hyper", "ureq", "TcpStream", "UdpSocket"];
+const STARTS: &[&str] = &["insert", "create", "start", "queue", "enqueue", "update", "complete", "finish", "cancel"];
+
+/// `start_run`, `insert_operation_run`, `enqueue_runs`; not `source_operation_run_id`.
+fn starts_a_run(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('_').collect();
+    parts.first().is_some_and(|first| STARTS.contains(first))
+        && parts.last().is_some_and(|last| matches!(*last, "run" | "runs"))
+}
+
+/// `ProviderGateway` is `provider`, `gateway`; `adapter_digest` is `adapter`, `digest`.
+fn parts(word: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for c in word.chars() {
+        if c == '_' || c.is_uppercase() {
+            parts.push(String::new());
+        }
+        if let (true, Some(part)) = (c != '_', parts.last_mut()) {
+            part.extend(c.to_lowercase());
+        }
+    }
+    parts
+}
+
+fn writes_runs(literal: &str) -> bool {
+    let literal = literal.to_lowercase();
+    let text = literal.split_whitespace().collect::<Vec<_>>().join(" ");
+    ["insert into operation_runs", "update operation_runs", "delete from operation_runs"]
+        .iter()
+        .any(|statement| text.contains(statement))
+}
+
+fn binding_rooms(path: &str, text: &str) -> Vec<Violation> {
+    if !is_binding_room(path) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for line in shipped(text) {
+        let bad_word = line.words().find(|word| {
+            NO_REMOTE.contains(word)
+                || starts_a_run(word)
+                || parts(word).iter().any(|part| NO_PARTS.contains(&part.as_str()))
+        });
+        if let Some(word) = bad_word {
+            let rule = format!("`{word}`: a binding is a decision in the database, nothing remote");
+            found.push(Violation::new(path, line.number, rule, &line.code));
+        }
+        if let Some(literal) = line.literals.iter().find(|literal| writes_runs(literal)) {
+            let rule = "a binding room starts, changes and ends no run";
+            found.push(Violation::new(path, line.number, rule, literal));
+        }
+    }
+    found
+}
+
+const CAPABILITIES: &[&str] = &[
+    "workspace_baselines.view",
+    "workspace_baselines.manage",
+    "provider.view",
+    "provider.manage",
+    "provider.run",
+    "audit.view",
+    "inventory.import",
+    "registry.sync",
+    "workspace.manage",
+];
+/// `operator` is missing: it is also a kind of actor, on every binding row.
+const ROLES: &[&str] = &["owner", "manager", "readonly"];
+
+fn authority(path: &str, text: &str) -> Vec<Violation> {
+    let host = path.starts_with("host/src/") && extension(path) == "rs";
+    if !host || is_in(path, "policy") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for line in shipped(text) {
+        for literal in &line.literals {
+            let capability = CAPABILITIES.iter().find(|name| literal.contains(**name));
+            let as_role = ROLES.iter().find(|role| literal == *role || literal.contains(&format!("'{role}'")));
+            if let Some(name) = capability.or(as_role) {
+                let rule = format!("`{name}` as text: capabilities and roles are named in policy");
+                found.push(Violation::new(path, line.number, rule, literal));
+            }
+        }
+    }
+    found
+}
