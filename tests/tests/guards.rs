@@ -2,6 +2,8 @@
 //!
 //! What a guard says is in `provident_tests::guard`; a failure here prints file, line and snippet (P339-32).
 
+#![cfg(test)]
+
 use provident_tests::guard::arrows::{AUTHORITY, BINDING_ROOMS, LIBRARIES, ROOMS};
 use provident_tests::guard::listing::{File, files, root};
 use provident_tests::guard::names::{NAMES, OPENINGS};

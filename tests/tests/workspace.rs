@@ -2,10 +2,13 @@
 //!
 //! Reads what cargo says of the members (`cargo metadata`) and the files themselves; builds nothing.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use provident_tests::guard::extension;
 use provident_tests::guard::listing::{files, root};
 use provident_tests::guard::source::lines;
 use serde_json::Value;
@@ -63,7 +66,8 @@ fn the_prescribed_packages_are_direct_and_used() {
     for package in PRESCRIBED {
         let word = package.replace('-', "_");
         let used = members.iter().filter(|member| !TOOLS.contains(&member.name.as_str())).any(|it| {
-            let sources = project.iter().filter(|file| file.path.starts_with(&it.folder) && file.path.ends_with(".rs"));
+            let sources =
+                project.iter().filter(|file| file.path.starts_with(&it.folder) && extension(&file.path) == "rs");
             it.dependencies.contains(*package)
                 && sources.flat_map(|file| lines(&file.text)).any(|line| line.words().any(|found| found == word))
         });
