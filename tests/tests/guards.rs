@@ -130,6 +130,8 @@ fn a_role_or_capability_as_text_is_caught() {
         AUTHORITY,
         &[
             ("host/src/service/binding.rs", "actor.needs(\"workspace_baselines.manage\")"),
+            ("host/src/service/inventory.rs", "needs(\"inventory.import\")"),
+            ("host/src/audit.rs", "why = \"lacks audit.view.\";"),
             ("host/src/cli/user.rs", "if role == \"owner\" {"),
             ("host/src/store/platform.rs", "sql(\"SELECT 1 FROM m\n  WHERE role = 'manager'\")"),
         ],
@@ -137,6 +139,7 @@ fn a_role_or_capability_as_text_is_caught() {
             ("host/src/policy.rs", "Self::Owner => \"owner\","),
             ("host/src/cli/user.rs", "/// One of owner, manager.\nhelp = \"the owner's name\""),
             ("host/src/service/binding.rs", "#[cfg(test)]\nmod tests {\n    f(\"owner\");\n}"),
+            ("host/src/audit.rs", "done = \"audit.viewed\"; attempted = \"inventory.import\";"),
             ("tests/tests/x.rs", "role(\"owner\")"),
         ],
     );
