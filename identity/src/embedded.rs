@@ -1,0 +1,94 @@
+//! The components this crate was built with, and opening component files.
+
+use crate::error::ComponentError;
+use crate::runner::{engine, unusable};
+use serde::Serialize;
+use wasmtime::component::Component;
+
+/// One embedded component, in both forms, each with its digest as it was when they were built.
+pub(crate) struct Embedded {
+    pub(crate) name: &'static str,
+    pub(crate) wasm: &'static [u8],
+    pub(crate) wasm_sha256: &'static str,
+    pub(crate) code: &'static [u8],
+    pub(crate) code_sha256: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// An embedded component as seen from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ComponentDescription {
+    /// The name it goes by.
+    pub name: &'static str,
+    /// Lower-case hex SHA-256 of the component file.
+    pub sha256: &'static str,
+    /// Size of the component file.
+    pub bytes: usize,
+    /// What it imports, as found in its code: nothing.
+    pub imports: Vec<String>,
+}
+
+pub(crate) fn find(name: &str) -> Result<&'static Embedded, ComponentError> {
+    EMBEDDED.iter().find(|known| known.name == name).ok_or_else(|| ComponentError::Unknown(name.to_owned()))
+}
+
+/// Loads embedded code.
+pub(crate) fn load(name: &str) -> Result<Component, ComponentError> {
+    let code = find(name)?.code;
+    // SAFETY: these bytes were made by this very version of wasmtime in the build script and are part of this binary.
+    #[expect(unsafe_code, reason = "machine code is taken on trust; ours is embedded and pinned")]
+    let loaded = unsafe { Component::deserialize(engine()?, code) };
+    loaded.map_err(|error| unusable(&error))
+}
+
+/// Compiles a component file, if it is the one that was pinned.
+#[cfg(feature = "compile")]
+pub(crate) fn compile(file: &[u8], expected: &str) -> Result<Component, ComponentError> {
+    use sha2::{Digest, Sha256};
+    let actual = hex::encode(Sha256::digest(file));
+    if actual != expected {
+        return Err(ComponentError::DigestMismatch { expected: expected.to_owned(), actual });
+    }
+    Component::from_binary(engine()?, file).map_err(|error| unusable(&error))
+}
+
+/// The embedded components, the identity component first.
+///
+/// # Errors
+///
+/// `component-unusable` where embedded code does not fit this machine.
+pub fn components() -> Result<Vec<ComponentDescription>, ComponentError> {
+    EMBEDDED
+        .iter()
+        .map(|embedded| {
+            let component = load(embedded.name)?;
+            let imports = component.component_type().imports(engine()?).map(|(name, _)| name.to_owned()).collect();
+            Ok(ComponentDescription {
+                name: embedded.name,
+                sha256: embedded.wasm_sha256,
+                bytes: embedded.wasm.len(),
+                imports,
+            })
+        })
+        .collect()
+}
+
+/// The component file of this name, as any other runtime can load it.
+///
+/// # Errors
+///
+/// `component-unknown`.
+pub fn component_file(name: &str) -> Result<&'static [u8], ComponentError> {
+    Ok(find(name)?.wasm)
+}
+
+/// The embedded machine code of a component and the SHA-256 it was pinned with: for the test that holds one to the
+/// other, and for measuring.
+///
+/// # Errors
+///
+/// `component-unknown`.
+pub fn embedded_code(name: &str) -> Result<(&'static [u8], &'static str), ComponentError> {
+    find(name).map(|embedded| (embedded.code, embedded.code_sha256))
+}

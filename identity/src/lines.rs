@@ -1,0 +1,254 @@
+//! The line protocol over byte streams: what `provident batch` speaks.
+//!
+//! The component answers text; what cannot be text, or be held in memory, is dealt with here: lines that are not
+//! UTF-8, lines without end, and streams longer than one batch. With an adapter, `adapt` requests are answered too.
+
+use crate::adapter::Adapter;
+use crate::identity::Identity;
+use crate::model::{ErrorCode, IdentityError, ProviderResourceDescriptor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::io::{self, Read, Write};
+use std::iter;
+
+/// A line over this is refused whatever it holds, so no more of it is kept.
+const LINE_BYTES: usize = 65_536;
+/// How much is read at once. With a line cut off before it, and one made longer after it, it still fits a batch.
+const READ_BYTES: usize = 256 << 10;
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
+/// How many requests were answered, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Answered `ok`.
+    pub ok: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+/// The line protocol, with or without an adapter.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines<'a> {
+    identity: &'a Identity,
+    adapter: Option<&'a Adapter>,
+}
+
+impl<'a> Lines<'a> {
+    /// Speaks the six ops of the identity component, and `adapt` if there is an adapter.
+    #[must_use]
+    pub fn new(identity: &'a Identity, adapter: Option<&'a Adapter>) -> Self {
+        Self { identity, adapter }
+    }
+
+    /// Answers every request line of `input` with one reply line, in order, as soon as it has come. Memory stays bounded
+    /// whatever comes in.
+    ///
+    /// # Errors
+    ///
+    /// Reading or writing failed, or the component did.
+    pub fn answer(&self, mut input: impl Read, output: impl Write) -> io::Result<Answered> {
+        let mut pass = Pass { lines: *self, output, chunk: String::new(), answered: Answered::default() };
+        let mut line = Vec::new();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut at_start = true;
+        loop {
+            let read = match input.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if read == 0 {
+                break;
+            }
+            for piece in buffer.get(..read).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+                let (piece, complete) = match piece.split_last() {
+                    Some((b'\n', piece)) => (piece, true),
+                    _ => (piece, false),
+                };
+                // One byte over the limit is enough to know, so no more of a line is ever kept.
+                let room = (LINE_BYTES + BYTE_ORDER_MARK.len() + 1).saturating_sub(line.len());
+                line.extend(piece.iter().take(room));
+                if complete {
+                    pass.take(without_mark(&line, &mut at_start))?;
+                    line.clear();
+                }
+            }
+            pass.answer_chunk()?;
+        }
+        pass.take(without_mark(&line, &mut at_start))?;
+        pass.answer_chunk()?;
+        Ok(pass.answered)
+    }
+}
+
+/// The line without the byte-order mark a stream may start with.
+fn without_mark<'l>(line: &'l [u8], at_start: &mut bool) -> &'l [u8] {
+    if std::mem::take(at_start) { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line }
+}
+
+/// One stream being answered: lines gather in `chunk` until the component is asked.
+struct Pass<'a, W> {
+    lines: Lines<'a>,
+    output: W,
+    chunk: String,
+    answered: Answered,
+}
+
+impl<W: Write> Pass<'_, W> {
+    fn take(&mut self, line: &[u8]) -> io::Result<()> {
+        if line.len() > LINE_BYTES {
+            // The component refuses it by its length; which bytes they are does not matter any more.
+            self.chunk.extend(iter::repeat_n('x', LINE_BYTES + 1));
+        } else if let Ok(text) = std::str::from_utf8(line) {
+            if self.chunk.is_empty() && text.as_bytes().starts_with(BYTE_ORDER_MARK) {
+                // Only a stream may start with a mark, and this is the middle of one.
+                self.chunk.push('\n');
+            }
+            self.chunk.push_str(text);
+        } else {
+            self.answer_chunk()?;
+            let message = String::from("the line is not UTF-8");
+            let error = IdentityError { code: ErrorCode::InvalidUtf8, field: String::from("request"), message };
+            return self.reply(&render(&Reply::<()> { id: None, ok: None, error: Some(error) })?);
+        }
+        self.chunk.push('\n');
+        Ok(())
+    }
+
+    fn answer_chunk(&mut self) -> io::Result<()> {
+        let chunk = std::mem::take(&mut self.chunk);
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let replies = self.lines.identity.batch(&chunk).map_err(io::Error::other)?;
+        // A blank line has no reply.
+        let requests = chunk.split('\n').filter(|line| !line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')));
+        for (request, reply) in requests.zip(replies.split_inclusive('\n')) {
+            match self.lines.adapter.and_then(|adapter| adapt::answer(adapter, request, reply)) {
+                Some(adapted) => self.reply(&adapted?)?,
+                None => self.reply(reply)?,
+            }
+        }
+        self.output.flush()
+    }
+
+    fn reply(&mut self, reply: &str) -> io::Result<()> {
+        if is_ok(reply) {
+            self.answered.ok += 1;
+        } else {
+            self.answered.refused += 1;
+        }
+        self.output.write_all(reply.as_bytes())
+    }
+}
+
+/// A reply made here. Exactly one of `ok` and `error` stands in it.
+#[derive(Serialize)]
+struct Reply<'a, T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<IdentityError>,
+}
+
+fn render(reply: &impl Serialize) -> io::Result<String> {
+    let mut line = serde_json::to_string(reply)?;
+    line.push('\n');
+    Ok(line)
+}
+
+fn is_ok(reply: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Outcome<'a> {
+        #[serde(borrow)]
+        ok: Option<&'a RawValue>,
+    }
+    serde_json::from_str::<Outcome<'_>>(reply).is_ok_and(|outcome| outcome.ok.is_some())
+}
+
+/// The op `adapt`: `{"op":"adapt","input":{"raw":…}}`, answered with one item for every object in `raw`.
+mod adapt {
+    use super::{Adapter, ErrorCode, IdentityError, ProviderResourceDescriptor, RawValue, Reply, render};
+    use crate::adapter::Refusal;
+    use serde::{Deserialize, Serialize};
+    use std::collections::BTreeMap;
+    use std::io;
+
+    #[derive(Serialize)]
+    struct Items {
+        items: Vec<Item>,
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Item {
+        Descriptor(Box<ProviderResourceDescriptor>),
+        Error(Refusal),
+    }
+
+    /// Members of a line the component has found well formed, but for its op.
+    type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+    /// The reply to an `adapt` request; `None` when it is none. The component has been asked before: an op it does not
+    /// know is what it says of a line in which everything before the op is in order.
+    pub(super) fn answer(adapter: &Adapter, request: &str, reply: &str) -> Option<io::Result<String>> {
+        #[derive(Deserialize)]
+        struct Refused {
+            error: Option<Code>,
+        }
+        #[derive(Deserialize)]
+        struct Code {
+            code: String,
+        }
+        let refused: Refused = serde_json::from_str(reply).ok()?;
+        if refused.error?.code != ErrorCode::UnknownOp.as_str() {
+            return None;
+        }
+        let members: Members<'_> = serde_json::from_str(request).ok()?;
+        if text(members.get("op")?)? != "adapt" {
+            return None;
+        }
+        let id = members.get("id").and_then(|id| text(id));
+        let (ok, error) = match items(adapter, &members) {
+            Ok(Ok(items)) => (Some(Items { items }), None),
+            Ok(Err(error)) => (None, Some(error)),
+            Err(error) => return Some(Err(io::Error::other(error))),
+        };
+        Some(render(&Reply { id: id.as_deref(), ok, error }))
+    }
+
+    fn text(value: &RawValue) -> Option<String> {
+        serde_json::from_str(value.get()).ok()
+    }
+
+    fn refuse(code: ErrorCode, field: &str, message: &str) -> IdentityError {
+        IdentityError { code, field: field.to_owned(), message: message.to_owned() }
+    }
+
+    fn items(
+        adapter: &Adapter,
+        members: &Members<'_>,
+    ) -> Result<Result<Vec<Item>, IdentityError>, crate::ComponentError> {
+        let unknown = |name: &str| refuse(ErrorCode::UnknownField, name, "not a member here");
+        if let Some(name) = members.keys().find(|name| !["id", "op", "input"].contains(&name.as_str())) {
+            return Ok(Err(unknown(name)));
+        }
+        let input: Option<Members<'_>> = members.get("input").and_then(|input| serde_json::from_str(input.get()).ok());
+        let input = input.unwrap_or_default();
+        let Some(raw) = input.get("raw") else {
+            return Ok(Err(refuse(ErrorCode::MalformedRequest, "raw", "there is nothing to adapt")));
+        };
+        if let Some(name) = input.keys().find(|name| *name != "raw") {
+            return Ok(Err(unknown(name)));
+        }
+        let answers = adapter.describe(raw.get())?;
+        Ok(Ok(answers
+            .into_iter()
+            .map(|answer| match answer {
+                Ok(adapted) => Item::Descriptor(Box::new(adapted.descriptor)),
+                Err(refusal) => Item::Error(refusal),
+            })
+            .collect()))
+    }
+}
