@@ -297,7 +297,7 @@ CREATE TABLE inventory_items (
     CONSTRAINT ck_inventory_key_version CHECK (canonical_key_version = 1),
     CONSTRAINT ck_inventory_key_grammar CHECK (
         octet_length(canonical_subject_key) <= 1024
-        AND canonical_subject_key ~ ('^provider:[a-z0-9][a-z0-9_-]{0,63}'
+        AND canonical_subject_key ~ ('^provider:[a-z0-9_-]+'
             || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
             || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
             || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')

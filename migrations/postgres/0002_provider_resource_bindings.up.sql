@@ -86,7 +86,7 @@ CREATE TABLE provider_resource_bindings (
     CONSTRAINT ck_bindings_key_version CHECK (canonical_key_version = 1),
     CONSTRAINT ck_bindings_key_grammar CHECK (
         octet_length(canonical_subject_key) <= 1024
-        AND canonical_subject_key ~ ('^provider:[a-z0-9][a-z0-9_-]{0,63}'
+        AND canonical_subject_key ~ ('^provider:[a-z0-9_-]+'
             || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
             || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
             || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')
@@ -108,7 +108,7 @@ CREATE TABLE provider_resource_bindings (
     -- The resource and its key.
     CONSTRAINT ck_bindings_resource_key CHECK (
         resource_key IS NULL OR (octet_length(resource_key) <= 1024
-            AND resource_key ~ ('^provider:[a-z0-9][a-z0-9_-]{0,63}'
+            AND resource_key ~ ('^provider:[a-z0-9_-]+'
             || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
             || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
             || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')

@@ -324,6 +324,21 @@ impl Raw {
         Ok(self.rows(sql).await?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
     }
 
+    /// What refuses a statement: the name of the constraint; on SQLite, which knows the names of CHECKs only, the
+    /// columns of the unique key or its message; the message of a trigger. None if nothing does.
+    ///
+    /// # Panics
+    ///
+    /// When it fails for another reason.
+    pub async fn refusal(&mut self, sql: &str) -> Option<String> {
+        let error = self.execute(sql).await.err()?;
+        let Some(error) = error.as_database_error() else { stop("a statement", &error) };
+        let text = error.message();
+        let known = ["CHECK constraint failed: ", "UNIQUE constraint failed: "];
+        let name = known.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+        Some(error.constraint().unwrap_or(name).to_owned())
+    }
+
     /// Ends the connection.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! What the suites share: databases on both engines, and the guards over the sources.
 
+pub mod broken;
+pub mod catalog;
 pub mod database;
 pub mod guard;
 pub mod postgres;
+pub mod rows;

@@ -1,0 +1,294 @@
+//! The schema on both engines, with nothing of the service above it: the golden catalog, the rules every tenant's
+//! table keeps, migrations that go down and come back the same, and the plans of the look-ups. What the constraints
+//! refuse: `schema_refusals.rs`.
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use provident_tests::catalog::{self, ForeignKey, Key, Table};
+use provident_tests::database::{Engine, TestDatabase, on_both_engines, on_both_engines_empty};
+use provident_tests::postgres;
+use provident_tests::rows::{self, Value, valid, world};
+use uuid::Uuid;
+
+/// Constraints that only SQLite needs: PostgreSQL has types for them.
+const OF_SQLITE: [&str; 3] = ["_ids", "_times", "_flags"];
+
+async fn catalog_of(database: &TestDatabase) -> Vec<Table> {
+    let mut raw = database.raw().await;
+    let tables = catalog::read(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    tables
+}
+
+#[test]
+fn the_catalog_is_the_golden_one() {
+    on_both_engines(|database| async move {
+        let tables = catalog_of(&database).await;
+        insta::assert_snapshot!(format!("catalog_{}", database.engine()), catalog::text(&tables));
+    });
+}
+
+#[test]
+fn both_engines_have_the_same_names_in_the_same_order() {
+    let shape = |tables: Vec<Table>| -> Vec<String> {
+        let named = |kind: &str, keys: &[Key]| -> Vec<String> {
+            keys.iter()
+                .map(|key| format!("{kind} {} {:?} {}", key.name, key.columns, key.condition.is_some()))
+                .collect()
+        };
+        tables
+            .into_iter()
+            .flat_map(|table| {
+                let columns = table.columns.iter().map(|column| format!("{} {}", column.name, column.nullable));
+                let checks = table.checks.iter().map(|(name, _)| name.clone());
+                let own = OF_SQLITE.map(|suffix| table.primary_key.name.replacen("pk_", "ck_", 1) + suffix);
+                let shared = checks.filter(|name| !own.contains(name));
+                let foreign = table.foreign_keys.iter().map(|key| format!("{key:?}"));
+                let keys = [named("key", std::slice::from_ref(&table.primary_key)), named("unique", &table.unique)];
+                let indexes = named("index", &table.indexes);
+                let parts = columns.chain(shared).chain(foreign).chain(keys.concat()).chain(indexes);
+                parts.map(|part| format!("{}: {part}", table.name)).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let seen = std::sync::Mutex::new(Vec::new());
+    on_both_engines(|database| {
+        let seen = &seen;
+        async move {
+            let tables = shape(catalog_of(&database).await);
+            seen.lock().unwrap().push(tables);
+        }
+    });
+    let seen = seen.into_inner().unwrap();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[0].len() > 300, "{} parts", seen[0].len());
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn every_key_of_a_tenants_table_is_led_by_the_workspace() {
+    on_both_engines(|database| async move {
+        let tables = catalog_of(&database).await;
+        let platform = |name: &str| catalog::PLATFORM_TABLES.contains(&name);
+        let mut checked = 0;
+        for table in tables.iter().filter(|table| table.is_tenants()) {
+            let led = |columns: &[String]| columns.first().is_some_and(|column| column == "workspace_id");
+            assert!(led(&table.primary_key.columns), "{}: {}", table.name, table.primary_key);
+            for key in table.unique.iter().chain(&table.indexes) {
+                assert!(led(&key.columns), "{}: {key}", table.name);
+            }
+            for ForeignKey { name, columns, table: other, references, actions } in &table.foreign_keys {
+                assert!(platform(other) || led(columns) && led(references), "{}: {name}", table.name);
+                assert_eq!(actions, "ON UPDATE RESTRICT ON DELETE RESTRICT", "{}: {name}", table.name);
+                // A reference that could be half NULL would not be looked at.
+                let nullable =
+                    |name: &String| table.columns.iter().any(|column| column.name == *name && column.nullable);
+                let optional = columns.iter().filter(|column| nullable(column)).count();
+                let guarded = name == "fk_runs_connection";
+                assert!(optional <= 1 || guarded, "{}: {name} has {optional} nullable columns", table.name);
+                checked += 1;
+            }
+            let workspace = table.columns.first().unwrap();
+            assert!(workspace.name == "workspace_id" && !workspace.nullable, "{}", table.name);
+        }
+        assert!(checked > 30, "{checked} foreign keys");
+    });
+}
+
+#[test]
+fn types_are_the_engines_own_and_nothing_has_a_default() {
+    on_both_engines(|database| async move {
+        let allowed: &[&str] = match database.engine() {
+            Engine::Sqlite => &["BLOB", "TEXT", "INTEGER"],
+            Engine::Postgres => {
+                &["uuid", "text collate C", "timestamp with time zone", "boolean", "integer", "bigint", "bytea"]
+            }
+        };
+        for table in catalog_of(&database).await {
+            for column in &table.columns {
+                assert!(allowed.contains(&column.kind.as_str()), "{}: {column:?}", table.name);
+                assert_eq!(column.default, None, "{}: {column:?}", table.name);
+                let id = column.name == "id" || column.name.ends_with("_id");
+                let text = [
+                    "directory_id",
+                    "provider_resource_id",
+                    "provider_resource_external_id",
+                    "external_id",
+                    "request_id",
+                ];
+                let is_id = ["BLOB", "uuid"].contains(&column.kind.as_str()) && column.name != "note_key_sealed";
+                assert_eq!(id && !text.contains(&column.name.as_str()), is_id, "{}: {column:?}", table.name);
+            }
+            let triggers = table.triggers.len();
+            match database.engine() {
+                Engine::Sqlite => assert!(triggers >= 2, "{} has {triggers} triggers", table.name),
+                Engine::Postgres => assert_eq!(triggers, 0, "{}", table.name),
+            }
+        }
+    });
+}
+
+#[test]
+fn no_column_is_a_second_truth_about_what_is_active() {
+    on_both_engines(|database| async move {
+        for table in catalog_of(&database).await {
+            for column in &table.columns {
+                let banned =
+                    ["is_active", "active", "binding_scope", "scope", "valid_from", "valid_until", "deleted_at"];
+                assert!(!banned.contains(&column.name.as_str()), "{}: {}", table.name, column.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn up_down_up_is_the_same_catalog() {
+    on_both_engines_empty(|database| async move {
+        database.migrate().await.unwrap();
+        let first = catalog_of(&database).await;
+        assert!(first.len() == 16, "{} tables", first.len());
+        database.migrate_down(0).await.unwrap();
+        assert_eq!(catalog_of(&database).await, Vec::new());
+        let mut raw = database.raw().await;
+        let left = match database.engine() {
+            Engine::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT IN ('_sqlx_migrations')",
+            Engine::Postgres => {
+                "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                     AND relname NOT LIKE '\\_sqlx\\_migrations%'"
+            }
+        };
+        assert_eq!(raw.value(left).await.unwrap().as_deref(), Some("0"));
+        raw.close().await.unwrap();
+        database.migrate().await.unwrap();
+        assert_eq!(catalog_of(&database).await, first);
+    });
+}
+
+#[test]
+fn taking_the_bindings_away_leaves_every_other_row_as_it_was() {
+    on_both_engines(|database| async move {
+        let mut raw = world(&database).await.unwrap();
+        valid("provider_resource_bindings").insert(&mut raw).await.unwrap();
+        let tables: Vec<String> = catalog::read(&mut raw).await.unwrap().into_iter().map(|table| table.name).collect();
+        let mut before = Vec::new();
+        for table in tables.iter().filter(|name| *name != "provider_resource_bindings") {
+            before.push(raw.rows(&format!("SELECT * FROM {table} ORDER BY 1, 2")).await.unwrap());
+        }
+        raw.close().await.unwrap();
+        database.migrate_down(1).await.unwrap();
+        let mut raw = database.raw().await;
+        let mut after = Vec::new();
+        for table in tables.iter().filter(|name| *name != "provider_resource_bindings") {
+            after.push(raw.rows(&format!("SELECT * FROM {table} ORDER BY 1, 2")).await.unwrap());
+        }
+        assert_eq!(before, after);
+        assert!(raw.execute("SELECT * FROM provider_resource_bindings").await.is_err());
+        raw.close().await.unwrap();
+        database.migrate().await.unwrap();
+        assert_eq!(catalog_of(&database).await.len(), tables.len());
+    });
+}
+
+#[test]
+fn the_platforms_workspace_is_there_and_holds_no_tenant() {
+    on_both_engines(|database| async move {
+        let mut raw = world(&database).await.unwrap();
+        let nil = database.engine().id(Uuid::nil());
+        let slug = raw.value(&format!("SELECT slug FROM workspaces WHERE id = {nil}")).await.unwrap();
+        assert_eq!(slug.as_deref(), Some("platform"));
+        for table in ["managed_environments", "workspace_memberships", "baseline_profiles"] {
+            let row = valid(table).with("workspace_id", Uuid::nil());
+            assert!(raw.refusal(&row.sql(database.engine())).await.unwrap().ends_with("_not_platform"), "{table}");
+        }
+        let event = valid("audit_events").with("workspace_id", Uuid::nil()).with("managed_environment_id", Value::Null);
+        assert_eq!(raw.refusal(&event.sql(database.engine())).await, None);
+    });
+}
+
+#[test]
+fn a_valid_row_of_every_table_is_taken() {
+    on_both_engines(|database| async move {
+        let mut raw = world(&database).await.unwrap();
+        for table in catalog::read(&mut raw).await.unwrap() {
+            let row = rows::uncrowded(&table.name);
+            assert_eq!(raw.refusal(&row.sql(database.engine())).await, None, "{}", row.table());
+        }
+    });
+}
+
+#[test]
+fn the_enumerations_are_those_of_the_contract() {
+    on_both_engines(|database| async move {
+        for (table, check, names) in contract_names() {
+            let tables = catalog_of(&database).await;
+            let checks = &tables.iter().find(|found| found.name == table).unwrap().checks;
+            let text = &checks.iter().find(|(name, _)| name == check).unwrap().1;
+            let listed: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
+            assert_eq!(listed, names, "{check}");
+        }
+    });
+}
+
+/// Table, CHECK, and the names of the enumeration it stands for.
+fn contract_names() -> Vec<(&'static str, &'static str, Vec<String>)> {
+    let contract = include_str!("../../wit/identity.wit");
+    let names = |name: &str| -> Vec<String> {
+        let (_, rest) = contract.split_once(&format!("enum {name} {{")).unwrap();
+        let lines = rest.lines().map(str::trim).take_while(|line| *line != "}");
+        let names = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+        names.map(|line| line.trim_end_matches(',').replace('-', "_")).collect()
+    };
+    let (classes, modes, statuses) = (names("subject-class"), names("resolution-mode"), names("binding-status"));
+    let (actors, levels) = (names("actor-kind"), names("support-level"));
+    vec![
+        ("provider_resource_bindings", "ck_bindings_subject_class", classes.clone()),
+        ("provider_resource_bindings", "ck_bindings_resolution_mode", modes.clone()),
+        ("provider_resource_bindings", "ck_bindings_status", statuses.clone()),
+        ("provider_resource_bindings", "ck_bindings_decided_by_kind", actors.clone()),
+        ("inventory_items", "ck_inventory_subject_class", classes.clone()),
+        ("inventory_items", "ck_inventory_support_level", levels),
+        ("audit_events", "ck_events_actor_kind", actors),
+        ("audit_events", "ck_events_subject_class", classes),
+        ("audit_events", "ck_events_old_resolution_mode", modes.clone()),
+        ("audit_events", "ck_events_new_resolution_mode", modes),
+        ("audit_events", "ck_events_old_binding_status", statuses.clone()),
+        ("audit_events", "ck_events_new_binding_status", statuses),
+    ]
+}
+
+/// Started by the test below as a process of its own, which is then killed.
+#[test]
+#[ignore = "waits to be killed by the test that starts it"]
+fn holds_a_cluster_until_it_is_killed() {
+    println!("cluster {}", postgres::server().directory().unwrap().display());
+    std::thread::sleep(Duration::from_mins(1));
+}
+
+#[test]
+fn a_killed_process_leaves_no_cluster_behind() {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holds_a_cluster_until_it_is_killed", "--ignored", "--nocapture"])
+        .env_remove("TEST_DATABASE_URL")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut clusters = lines
+        .map_while(Result::ok)
+        .filter_map(|line| line.split_once("cluster ").map(|(_, directory)| std::path::PathBuf::from(directory)));
+    let directory = clusters.next().unwrap();
+    let process = std::fs::read_to_string(directory.join("data/postmaster.pid")).unwrap();
+    let process = std::path::Path::new("/proc").join(process.lines().next().unwrap());
+    assert!(process.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let start = Instant::now();
+    while (directory.exists() || process.exists()) && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!directory.exists() && !process.exists());
+}
