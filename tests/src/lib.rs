@@ -1,5 +1,6 @@
-//! What the suites share: databases on both engines, and the guards over the sources.
+//! What the suites share: databases on both engines, the contract of adapters, and the guards over the sources.
 
+pub mod adapter_contract;
 pub mod broken;
 pub mod catalog;
 pub mod database;
