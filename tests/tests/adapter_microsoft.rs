@@ -151,7 +151,7 @@ fn a_member_given_twice_refuses_the_object_and_no_other() {
     for (twice, field) in [
         (r##"{"@odata.type":"#a","@odata.type":"#a","id":"a"}"##, "@odata.type"),
         (r##"{"@odata.type":"#microsoft.graph.windows10CompliancePolicy","id":"a","id":"a"}"##, "id"),
-        (r##"{"target":{},"target":{}}"##, "target"),
+        (r#"{"target":{},"target":{}}"#, "target"),
         (r##"{"target":{"@odata.type":"#a","groupId":"1","groupId":"2"}}"##, "groupId"),
     ] {
         let answers = adapter_microsoft::describe(&format!("[{twice},{whole}]"));
