@@ -1,1 +1,19 @@
+//! Provident's host: decisions about provider resources, kept, judged and audited.
+//!
+//! Rooms, and what each may reach: [`service`] (one operation, one function, one transaction) uses [`policy`]
+//! (pure), the identity component and [`store`] (the only room that knows SQL). Beside them the domain types
+//! ([`binding`], [`inventory`], [`workspace`], [`audit`], [`actor`], [`page`]) and [`clock`], [`secret`],
+//! [`error`]. Start reading at [`service`].
 
+pub mod actor;
+pub mod audit;
+pub mod binding;
+pub mod clock;
+pub mod error;
+pub mod inventory;
+pub mod page;
+pub mod policy;
+pub mod secret;
+pub mod service;
+pub mod store;
+pub mod workspace;

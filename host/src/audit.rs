@@ -1,0 +1,500 @@
+//! Audit: what an event says, and how events hang together.
+//!
+//! An event has the members of [`AuditEvent`] and no others (P381-87): ids, codes, keys and counts, never a
+//! note, a label, a payload or a secret (P381-88, -89). Of a note it has the length and an HMAC under a key of
+//! the workspace, because a bare hash of a short note can be guessed (X18). Events of a workspace are numbered
+//! without gaps and chained by [`chain_hash`] over their RFC 8785 JSON. Numbering and chaining happen in
+//! [`crate::store`], in the transaction that is told of.
+
+use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::binding::{Binding, Decider, Note, Sources};
+use crate::clock::Timestamp;
+use crate::inventory::ImportCounts;
+use crate::policy::{Denial, Role};
+use crate::secret::NoteKey;
+
+/// What the hash of every event begins with.
+const CHAIN_TAG: &str = "provident-audit-1";
+
+/// The hash before the first event.
+pub const GENESIS_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// One thing that can be done and is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// An installation was set up.
+    PlatformInit,
+    /// A person was made known.
+    UserCreate,
+    /// A workspace was made, with its first member.
+    WorkspaceCreate,
+    /// A member came, or came back.
+    MembershipAdd,
+    /// A member's role changed.
+    MembershipChange,
+    /// A member left.
+    MembershipEnd,
+    /// An environment was made, and its maker entitled.
+    EnvironmentCreate,
+    /// A member was entitled to an environment.
+    EntitlementGrant,
+    /// A member no longer is.
+    EntitlementEnd,
+    /// A piece of an import was taken in.
+    InventoryImport,
+    /// An import ended; its counts are the totals.
+    InventoryImportFinish,
+    /// A first decision about a subject.
+    BindingCreate,
+    /// A decision in place of the active one.
+    BindingSupersede,
+    /// The end of the active one.
+    BindingRevoke,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: &[Self] = &[
+        Self::PlatformInit,
+        Self::UserCreate,
+        Self::WorkspaceCreate,
+        Self::MembershipAdd,
+        Self::MembershipChange,
+        Self::MembershipEnd,
+        Self::EnvironmentCreate,
+        Self::EntitlementGrant,
+        Self::EntitlementEnd,
+        Self::InventoryImport,
+        Self::InventoryImportFinish,
+        Self::BindingCreate,
+        Self::BindingSupersede,
+        Self::BindingRevoke,
+    ];
+
+    /// `attempted_action` of a denied event.
+    #[must_use]
+    pub fn attempted(self) -> &'static str {
+        match self {
+            Self::PlatformInit => "platform.init",
+            Self::UserCreate => "user.create",
+            Self::WorkspaceCreate => "workspace.create",
+            Self::MembershipAdd => "membership.add",
+            Self::MembershipChange => "membership.change",
+            Self::MembershipEnd => "membership.end",
+            Self::EnvironmentCreate => "environment.create",
+            Self::EntitlementGrant => "entitlement.grant",
+            Self::EntitlementEnd => "entitlement.end",
+            Self::InventoryImport => "inventory.import",
+            Self::InventoryImportFinish => "inventory.finish-import",
+            Self::BindingCreate => "binding.create",
+            Self::BindingSupersede => "binding.supersede",
+            Self::BindingRevoke => "binding.revoke",
+        }
+    }
+
+    /// `action` of the event of its success.
+    #[must_use]
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::PlatformInit => "platform.initialised",
+            Self::UserCreate => "user.created",
+            Self::WorkspaceCreate => "workspace.created",
+            Self::MembershipAdd => "membership.added",
+            Self::MembershipChange => "membership.changed",
+            Self::MembershipEnd => "membership.ended",
+            Self::EnvironmentCreate => "environment.created",
+            Self::EntitlementGrant => "entitlement.granted",
+            Self::EntitlementEnd => "entitlement.ended",
+            Self::InventoryImport => "inventory.imported",
+            Self::InventoryImportFinish => "inventory.import-finished",
+            Self::BindingCreate => "binding.created",
+            Self::BindingSupersede => "binding.superseded",
+            Self::BindingRevoke => "binding.revoked",
+        }
+    }
+
+    /// `action` of the event of its denial.
+    #[must_use]
+    pub fn denied(self) -> &'static str {
+        match self {
+            Self::PlatformInit => "platform.denied",
+            Self::UserCreate => "user.denied",
+            Self::WorkspaceCreate => "workspace.denied",
+            Self::MembershipAdd | Self::MembershipChange | Self::MembershipEnd => "membership.denied",
+            Self::EnvironmentCreate => "environment.denied",
+            Self::EntitlementGrant | Self::EntitlementEnd => "entitlement.denied",
+            Self::InventoryImport | Self::InventoryImportFinish => "inventory.denied",
+            Self::BindingCreate | Self::BindingSupersede | Self::BindingRevoke => "binding.denied",
+        }
+    }
+
+    /// `kind` of its events: `system` for what only the system plane does.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::PlatformInit | Self::UserCreate | Self::WorkspaceCreate => "system",
+            _ => "tenant",
+        }
+    }
+}
+
+/// An event as it is kept: the allow-list. Members are declared in the order RFC 8785 writes them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditEvent {
+    /// What was done, or `<noun>.denied`.
+    pub action: String,
+    /// `operator` or `system`.
+    pub actor_kind: String,
+    /// Reserved for the credential used.
+    pub actor_token_id: Option<Uuid>,
+    /// The person who acted, as claimed.
+    pub actor_user_id: Option<Uuid>,
+    /// Of an import: objects not known before.
+    pub added_count: Option<i64>,
+    /// What was denied.
+    pub attempted_action: Option<String>,
+    /// The subject of a decision.
+    pub canonical_subject_key: Option<String>,
+    /// Of an import: objects known otherwise.
+    pub changed_count: Option<i64>,
+    /// `not-found` or `forbidden`.
+    pub denial: Option<String>,
+    /// The event's id.
+    pub event_id: Uuid,
+    /// The import an event is a piece of.
+    pub import_id: Option<Uuid>,
+    /// `tenant` or `system`.
+    pub kind: String,
+    /// The environment it happened in. None for a denial that must not tell whether there is one.
+    pub managed_environment_id: Option<Uuid>,
+    /// The binding that was made.
+    pub new_binding_id: Option<Uuid>,
+    /// Its status.
+    pub new_binding_status: Option<String>,
+    /// Its mode.
+    pub new_resolution_mode: Option<String>,
+    /// HMAC-SHA256 of the note under the workspace's note key, lower-case hex.
+    pub note_hmac: Option<String>,
+    /// Which of the workspace's note keys.
+    pub note_key_version: Option<i32>,
+    /// The note's length in Unicode scalar values.
+    pub note_length: Option<i32>,
+    /// Its place in the workspace's chain, from 1.
+    pub number: i64,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// The binding that ended.
+    pub old_binding_id: Option<Uuid>,
+    /// Its status since.
+    pub old_binding_status: Option<String>,
+    /// Its mode.
+    pub old_resolution_mode: Option<String>,
+    /// The connection of a decision.
+    pub provider_connection_id: Option<Uuid>,
+    /// The provider of a decision.
+    pub provider_key: Option<String>,
+    /// Of an import: objects not taken.
+    pub refused_count: Option<i64>,
+    /// The request it belongs to.
+    pub request_id: Option<String>,
+    /// The reason code of a decision.
+    pub resolution_reason: Option<String>,
+    /// The role given, of events about members.
+    pub role: Option<String>,
+    /// A decision's source.
+    pub source_baseline_snapshot_id: Option<Uuid>,
+    /// A decision's source.
+    pub source_inventory_item_id: Option<Uuid>,
+    /// A decision's source.
+    pub source_operation_run_id: Option<Uuid>,
+    /// A decision's source.
+    pub source_policy_version_id: Option<Uuid>,
+    /// The class of a decision's subject.
+    pub subject_class: Option<String>,
+    /// The domain of a decision's subject.
+    pub subject_domain: Option<String>,
+    /// The type of a decision's subject.
+    pub subject_type_key: Option<String>,
+    /// The person or environment an event is about, where it is not about a decision.
+    pub target_id: Option<Uuid>,
+    /// Of an import: objects known as they are.
+    pub unchanged_count: Option<i64>,
+    /// Whose chain it hangs in.
+    pub workspace_id: Uuid,
+}
+
+impl AuditEvent {
+    /// The event as RFC 8785 JSON, nulls kept. All its numbers are integers below 2^53 and its member names
+    /// ASCII, so declaration order and `serde_json`'s own writing are that form.
+    ///
+    /// # Errors
+    /// Never for an event; the signature is that of the serialiser.
+    pub fn canonical_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+/// The hash of an event, in lower-case hex: SHA-256 over the tag, LF, the hash before, LF, the event's JSON.
+#[must_use]
+pub fn chain_hash(previous_hash: &str, canonical_json: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(CHAIN_TAG)
+        .chain_update("\n")
+        .chain_update(previous_hash)
+        .chain_update("\n")
+        .chain_update(canonical_json)
+        .finalize();
+    hex::encode(digest)
+}
+
+/// An event with its place in the chain, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChainedEvent {
+    /// What happened.
+    #[serde(flatten)]
+    pub event: AuditEvent,
+    /// The hash of the event before it.
+    pub previous_hash: String,
+    /// Its own hash.
+    pub hash: String,
+}
+
+/// A binding's part in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BindingMark {
+    pub(crate) id: Uuid,
+    pub(crate) mode: ResolutionMode,
+    pub(crate) status: BindingStatus,
+}
+
+/// The subject's part in an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SubjectMark {
+    pub(crate) provider_key: String,
+    pub(crate) provider_connection_id: Option<Uuid>,
+    pub(crate) canonical_subject_key: String,
+    pub(crate) domain: String,
+    pub(crate) class: SubjectClass,
+    pub(crate) type_key: String,
+}
+
+impl From<&Binding> for SubjectMark {
+    fn from(binding: &Binding) -> Self {
+        Self {
+            provider_key: binding.provider_key.clone(),
+            provider_connection_id: binding.provider_connection_id,
+            canonical_subject_key: binding.canonical_subject_key.as_str().to_owned(),
+            domain: binding.subject_domain.clone(),
+            class: binding.subject_class,
+            type_key: binding.subject_type_key.clone(),
+        }
+    }
+}
+
+/// An event before it has its place: what a service function says.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) operation: Operation,
+    pub(crate) actor: Decider,
+    pub(crate) denial: Option<Denial>,
+    pub(crate) environment_id: Option<Uuid>,
+    pub(crate) target_id: Option<Uuid>,
+    pub(crate) role: Option<Role>,
+    pub(crate) subject: Option<SubjectMark>,
+    pub(crate) old: Option<BindingMark>,
+    pub(crate) new: Option<BindingMark>,
+    pub(crate) sources: Sources,
+    pub(crate) reason: Option<String>,
+    pub(crate) note: Option<Note>,
+    pub(crate) import: Option<(Uuid, ImportCounts)>,
+}
+
+impl Draft {
+    /// An event that says who did what, and nothing else yet.
+    pub(crate) fn new(operation: Operation, actor: Decider) -> Self {
+        Self {
+            operation,
+            actor,
+            denial: None,
+            environment_id: None,
+            target_id: None,
+            role: None,
+            subject: None,
+            old: None,
+            new: None,
+            sources: Sources::default(),
+            reason: None,
+            note: None,
+            import: None,
+        }
+    }
+
+    /// Gives the event its place.
+    pub(crate) fn placed(self, place: &Place, note_key: &NoteKey) -> AuditEvent {
+        let note = self.note.as_ref().map(Note::as_str);
+        let counts = self.import.map(|(_, counts)| counts);
+        let subject = self.subject;
+        AuditEvent {
+            action: match self.denial {
+                None => self.operation.done(),
+                Some(_) => self.operation.denied(),
+            }
+            .to_owned(),
+            actor_kind: self.actor.kind().as_str().to_owned(),
+            actor_token_id: None,
+            actor_user_id: self.actor.user_id(),
+            added_count: counts.map(|counts| whole(counts.added)),
+            attempted_action: self.denial.map(|_| self.operation.attempted().to_owned()),
+            changed_count: counts.map(|counts| whole(counts.changed)),
+            denial: self.denial.map(|denial| denial.as_str().to_owned()),
+            event_id: place.event_id,
+            import_id: self.import.map(|(id, _)| id),
+            kind: self.operation.kind().to_owned(),
+            managed_environment_id: self.environment_id,
+            new_binding_id: self.new.map(|new| new.id),
+            new_binding_status: self.new.map(|new| new.status.as_str().to_owned()),
+            new_resolution_mode: self.new.map(|new| new.mode.as_str().to_owned()),
+            note_hmac: note.map(|note| note_key.hmac(note)),
+            note_key_version: note.map(|_| i32::try_from(note_key.version()).unwrap_or(i32::MAX)),
+            note_length: note.map(|note| i32::try_from(note.chars().count()).unwrap_or(i32::MAX)),
+            number: place.number,
+            occurred_at: place.occurred_at,
+            old_binding_id: self.old.map(|old| old.id),
+            old_binding_status: self.old.map(|old| old.status.as_str().to_owned()),
+            old_resolution_mode: self.old.map(|old| old.mode.as_str().to_owned()),
+            refused_count: counts.map(|counts| whole(counts.refused)),
+            request_id: None,
+            resolution_reason: self.reason,
+            role: self.role.map(|role| role.as_str().to_owned()),
+            source_baseline_snapshot_id: self.sources.baseline_snapshot_id,
+            source_inventory_item_id: self.sources.inventory_item_id,
+            source_operation_run_id: self.sources.operation_run_id,
+            source_policy_version_id: self.sources.policy_version_id,
+            target_id: self.target_id,
+            unchanged_count: counts.map(|counts| whole(counts.unchanged)),
+            workspace_id: place.workspace_id,
+            provider_connection_id: subject.as_ref().and_then(|it| it.provider_connection_id),
+            subject_class: subject.as_ref().map(|it| it.class.as_str().to_owned()),
+            provider_key: subject.as_ref().map(|it| it.provider_key.clone()),
+            subject_domain: subject.as_ref().map(|it| it.domain.clone()),
+            subject_type_key: subject.as_ref().map(|it| it.type_key.clone()),
+            canonical_subject_key: subject.map(|it| it.canonical_subject_key),
+        }
+    }
+}
+
+/// An event's place in its chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) workspace_id: Uuid,
+    pub(crate) number: i64,
+    pub(crate) event_id: Uuid,
+    pub(crate) occurred_at: Timestamp,
+}
+
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Ids;
+    use crate::secret::MasterKey;
+
+    fn event() -> AuditEvent {
+        let actor = Decider::Operator(Uuid::from_u128(0x0a));
+        let mut draft = Draft::new(Operation::BindingSupersede, actor);
+        draft.environment_id = Some(Uuid::from_u128(0x0e));
+        draft.subject = Some(SubjectMark {
+            provider_key: "fake".into(),
+            provider_connection_id: None,
+            canonical_subject_key: "provider:fake:policy:w%2Fp:widget:id:1".into(),
+            domain: "widgets".into(),
+            class: SubjectClass::Policy,
+            type_key: "w/p \"ö\"\t\u{1}\u{7f}".into(),
+        });
+        draft.old = Some(BindingMark {
+            id: Uuid::from_u128(1),
+            mode: ResolutionMode::ManualBinding,
+            status: BindingStatus::Superseded,
+        });
+        draft.new = Some(BindingMark {
+            id: Uuid::from_u128(2),
+            mode: ResolutionMode::AcceptedLimitation,
+            status: BindingStatus::Active,
+        });
+        draft.note = Some(Note::new("wörd"));
+        let ids = Ids::seeded(1);
+        let workspace_id = Uuid::from_u128(0x0b);
+        let master = MasterKey::generate(&ids).unwrap();
+        let (note_key, _) = master.new_note_key(workspace_id, &ids).unwrap();
+        let place = Place {
+            workspace_id,
+            number: 7,
+            event_id: Uuid::from_u128(0x0c),
+            occurred_at: Timestamp::from_micros(1_700_000_000_000_001),
+        };
+        draft.placed(&place, &note_key)
+    }
+
+    #[test]
+    fn the_json_of_an_event_is_this() {
+        let hmac = event().note_hmac.unwrap();
+        let expected = [
+            r#"{"action":"binding.superseded","actor_kind":"operator","actor_token_id":null,"#,
+            r#""actor_user_id":"00000000-0000-0000-0000-00000000000a","added_count":null,"#,
+            r#""attempted_action":null,"canonical_subject_key":"provider:fake:policy:w%2Fp:widget:id:1","#,
+            r#""changed_count":null,"denial":null,"event_id":"00000000-0000-0000-0000-00000000000c","#,
+            r#""import_id":null,"kind":"tenant","managed_environment_id":"00000000-0000-0000-0000-00000000000e","#,
+            r#""new_binding_id":"00000000-0000-0000-0000-000000000002","new_binding_status":"active","#,
+            r#""new_resolution_mode":"accepted_limitation","note_hmac":""#,
+            &hmac,
+            r#"","note_key_version":1,"note_length":4,"number":7,"occurred_at":"2023-11-14T22:13:20.000001Z","#,
+            r#""old_binding_id":"00000000-0000-0000-0000-000000000001","old_binding_status":"superseded","#,
+            r#""old_resolution_mode":"manual_binding","provider_connection_id":null,"provider_key":"fake","#,
+            r#""refused_count":null,"request_id":null,"resolution_reason":null,"role":null,"#,
+            r#""source_baseline_snapshot_id":null,"source_inventory_item_id":null,"#,
+            r#""source_operation_run_id":null,"source_policy_version_id":null,"subject_class":"policy","#,
+            r#""subject_domain":"widgets","subject_type_key":"w/p \"ö\"\t\u0001"#,
+            "\u{7f}",
+            r#"","target_id":null,"unchanged_count":null,"#,
+            r#""workspace_id":"00000000-0000-0000-0000-00000000000b"}"#,
+        ]
+        .concat();
+        assert_eq!(event().canonical_json().unwrap(), expected);
+        assert_eq!(hmac.len(), 64);
+        assert!(!expected.contains("wörd"));
+    }
+
+    #[test]
+    fn members_stand_in_the_order_rfc_8785_wants() {
+        let json = event().canonical_json().unwrap();
+        let sorted: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+        assert_eq!(sorted.len(), 40);
+        assert_eq!(serde_json::to_string(&sorted).unwrap(), json);
+    }
+
+    #[test]
+    fn the_hash_covers_the_hash_before_it() {
+        // printf 'provident-audit-1\n%064d\n{}' 0 | sha256sum
+        assert_eq!(chain_hash(GENESIS_HASH, "{}"), "df0e7eb566f83474bfef4744fb54bb7bc02c01dc618ece70fff94b22ca1eea91");
+        assert_ne!(chain_hash(&"1".repeat(64), "{}"), chain_hash(GENESIS_HASH, "{}"));
+    }
+
+    #[test]
+    fn actions_are_distinct_and_denials_say_so() {
+        for &operation in Operation::ALL {
+            assert!(operation.denied().ends_with(".denied"));
+            let noun = |text: &'static str| text.split('.').next().unwrap();
+            assert_eq!(noun(operation.done()), noun(operation.denied()));
+            assert_eq!(noun(operation.done()), noun(operation.attempted()));
+            let same = Operation::ALL.iter().filter(|other| other.done() == operation.done());
+            assert_eq!(same.count(), 1);
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! What can be typed: the grammar of the command line, its help and its examples.
+
+use super::output::Format;
+use super::place::Place;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use provident::binding::Sources;
+use provident::workspace::{DisplayName, Slug, WorkspaceRef};
+use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, every input answered
+  1  failed: database, component or files
+  2  bad usage
+  3  refused: some input breaks a rule (the count, or the rule, is on standard error)
+  4  not found, or hidden from the actor
+  5  forbidden: the actor may see it and not do this
+  6  conflict with what is already there";
+
+/// Stable identities for provider resources, and the decisions made about them.
+#[derive(Parser)]
+#[command(name = "provident", version, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(super) format: Format,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Derive, take apart and digest canonical subject keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Answer the line protocol: one JSON request a line in, one reply a line out
+    #[command(after_help = "Example:\n  echo '{\"op\":\"about\"}' | provident batch")]
+    Batch(AdapterChoice),
+    /// Show and export the embedded components
+    #[command(subcommand)]
+    Component(ComponentCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  provident completions bash > /etc/bash_completion.d/provident")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Make the data directory, the database and the master key, or complete what is there
+    #[command(after_help = "Example:\n  provident --data-dir ./data init")]
+    Init,
+    /// Set up users (system plane)
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Set up workspaces (system plane) and their members
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// Set up managed environments and who may see them
+    #[command(subcommand)]
+    Environment(EnvironmentCommand),
+    /// Put raw exports into an environment's inventory, as last observed
+    #[command(after_help = "Example:\n  provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl")]
+    Import(ImportArguments),
+    /// Show what was last observed in an environment
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
+    /// Decide about subjects, and look decisions up
+    #[command(subcommand)]
+    Binding(Box<BindingCommand>),
+    /// Show what was done, by whom
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Subcommand)]
+pub(super) enum KeyCommand {
+    /// One reply per input object, in order
+    #[command(after_help = "\
+Without an adapter, each line is a derive input; with one, the file is a raw export: single objects, pages, arrays,
+one object a line or printed over many.
+
+Examples:
+  provident key derive inputs.ndjson
+  provident key derive --adapter fake export.json")]
+    Derive(DeriveArguments),
+    /// Take keys apart
+    #[command(after_help = "Example:\n  provident key parse provider:fake:policy:widgetPolicy:widget:id:A%3A1")]
+    Parse {
+        /// Canonical subject keys
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
+    /// The SHA-256 digests of keys
+    #[command(after_help = "Example:\n  provident key digest provider:fake:policy:widgetPolicy:widget:id:A%3A1")]
+    Digest {
+        /// Canonical subject keys
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct AdapterChoice {
+    /// The provider adapter: the name of an embedded one, or a component file ending in .wasm
+    #[arg(long, value_name = "NAME|FILE.wasm")]
+    pub(super) adapter: Option<String>,
+    /// The SHA-256 an adapter file must have
+    #[arg(long, value_name = "HEX", requires = "adapter")]
+    pub(super) adapter_sha256: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct DeriveArguments {
+    #[command(flatten)]
+    pub(super) adapter: AdapterChoice,
+    /// What to read; `-` is standard input
+    #[arg(default_value = "-")]
+    pub(super) file: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ComponentCommand {
+    /// Each embedded component: digest, size, versions, imports (none) and limits
+    Info,
+    /// Write a component file, as any other runtime can load it
+    #[command(
+        override_usage = "provident component export [NAME] FILE",
+        after_help = "Examples:\n  provident component export identity.wasm\n  provident component export fake fake.wasm"
+    )]
+    Export {
+        /// Which component, and where to; with one argument the identity component
+        #[arg(num_args = 1..=2, required = true, value_names = ["NAME", "FILE"])]
+        name_and_file: Vec<String>,
+    },
+}
+
+/// Who acts, and in which workspace. Never taken from anywhere else.
+#[derive(Args, Clone)]
+pub(super) struct Scope {
+    /// The acting user's id
+    #[arg(long = "as", value_name = "USER")]
+    pub(super) actor: Uuid,
+    /// The workspace, by id or slug
+    #[arg(long, value_name = "WORKSPACE")]
+    pub(super) workspace: WorkspaceRef,
+}
+
+/// The same with an environment.
+#[derive(Args, Clone)]
+pub(super) struct EnvironmentArguments {
+    #[command(flatten)]
+    pub(super) scope: Scope,
+    /// The managed environment's id
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) environment: Uuid,
+}
+
+#[derive(Subcommand)]
+pub(super) enum UserCommand {
+    /// Make a user
+    #[command(after_help = "Example:\n  provident user create --name 'Ada Byron'")]
+    Create {
+        /// What people call them
+        #[arg(long)]
+        name: DisplayName,
+    },
+    /// List users
+    List,
+}
+
+#[derive(Subcommand)]
+pub(super) enum WorkspaceCommand {
+    /// Make a workspace with its first owner
+    #[command(after_help = "Example:\n  provident workspace create --slug acme --name 'Acme' --owner USER")]
+    Create {
+        /// Its short name
+        #[arg(long)]
+        slug: Slug,
+        /// What people call it
+        #[arg(long)]
+        name: DisplayName,
+        /// Its first owner
+        #[arg(long, value_name = "USER")]
+        owner: Uuid,
+    },
+    /// List workspaces (system plane)
+    List,
+    /// Give a user a role in the workspace, or another one
+    #[command(after_help = "Example:\n  provident workspace member --as OWNER --workspace acme --user USER --role operator")]
+    Member {
+        #[command(flatten)]
+        scope: Scope,
+        /// The user
+        #[arg(long)]
+        user: Uuid,
+        /// The role: owner, manager, operator or readonly
+        #[arg(long)]
+        role: provident::policy::Role,
+    },
+    /// End a user's membership
+    RemoveMember {
+        #[command(flatten)]
+        scope: Scope,
+        /// The user
+        #[arg(long)]
+        user: Uuid,
+    },
+    /// List the workspace's members
+    Members {
+        #[command(flatten)]
+        scope: Scope,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum EnvironmentCommand {
+    /// Make a managed environment; whoever makes it is entitled to it
+    #[command(after_help = "Example:\n  provident environment create --as OWNER --workspace acme --name Production")]
+    Create {
+        #[command(flatten)]
+        scope: Scope,
+        /// What people call it
+        #[arg(long)]
+        name: DisplayName,
+    },
+    /// List the environments the actor is entitled to
+    List {
+        #[command(flatten)]
+        scope: Scope,
+    },
+    /// Let a member see an environment
+    Entitle {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// The member
+        #[arg(long)]
+        user: Uuid,
+    },
+    /// Take an entitlement back
+    Withdraw {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// The member
+        #[arg(long)]
+        user: Uuid,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct ImportArguments {
+    #[command(flatten)]
+    pub(super) environment: EnvironmentArguments,
+    /// The provider adapter: the name of an embedded one, or a component file ending in .wasm
+    #[arg(long, value_name = "NAME|FILE.wasm")]
+    pub(super) adapter: String,
+    /// The SHA-256 an adapter file must have
+    #[arg(long, value_name = "HEX")]
+    pub(super) adapter_sha256: Option<String>,
+    /// Raw exports; `-` is standard input
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Which piece of a list.
+#[derive(Args)]
+pub(super) struct PageArguments {
+    /// At most so many rows
+    #[arg(long, default_value_t = 100)]
+    pub(super) limit: u32,
+    /// What the page before named as `next`
+    #[arg(long, value_name = "ID")]
+    pub(super) after: Option<Uuid>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum InventoryCommand {
+    /// List what was last observed
+    List {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        #[command(flatten)]
+        page: PageArguments,
+    },
+    /// Show one item
+    Show {
+        #[command(flatten)]
+        scope: Scope,
+        /// The item's id
+        item: Uuid,
+    },
+}
+
+/// The subject of a decision, in one of three ways.
+#[derive(Args)]
+#[group(required = true, multiple = false, id = "subject_reference")]
+pub(super) struct SubjectArguments {
+    /// The subject, by canonical key
+    #[arg(long, value_name = "KEY")]
+    pub(super) subject: Option<String>,
+    /// The subject, by inventory item
+    #[arg(long, value_name = "ITEM")]
+    pub(super) subject_item: Option<Uuid>,
+    /// The subject, as a descriptor in JSON
+    #[arg(long, value_name = "JSON")]
+    pub(super) subject_json: Option<String>,
+}
+
+/// The resource of a decision, in one of three ways.
+#[derive(Args)]
+#[group(required = false, multiple = false, id = "resource_reference")]
+pub(super) struct ResourceArguments {
+    /// The resource, by canonical key
+    #[arg(long, value_name = "KEY")]
+    pub(super) resource: Option<String>,
+    /// The resource, by inventory item
+    #[arg(long, value_name = "ITEM")]
+    pub(super) resource_item: Option<Uuid>,
+    /// The resource, as a descriptor in JSON
+    #[arg(long, value_name = "JSON")]
+    pub(super) resource_json: Option<String>,
+}
+
+/// What a decision says beside its subject.
+#[derive(Args)]
+pub(super) struct DecisionArguments {
+    #[command(flatten)]
+    pub(super) resource: ResourceArguments,
+    #[command(flatten)]
+    pub(super) note: NoteArguments,
+    /// A reason code, `[a-z0-9]+(-[a-z0-9]+)*`
+    #[arg(long, value_name = "CODE")]
+    pub(super) reason: Option<String>,
+    /// The subject's governance domain; needed with a bare key
+    #[arg(long, value_name = "DOMAIN")]
+    pub(super) domain: Option<String>,
+    /// The provider connection it is decided for
+    #[arg(long, value_name = "ID")]
+    pub(super) connection: Option<Uuid>,
+    /// What the subject was called before it had a key
+    #[arg(long, value_name = "TEXT")]
+    pub(super) legacy_subject_key: Option<String>,
+    #[command(flatten)]
+    pub(super) sources: SourceArguments,
+}
+
+/// Where the operator's words come from.
+#[derive(Args)]
+#[group(required = false, multiple = false, id = "note_source")]
+pub(super) struct NoteArguments {
+    /// Why, in the operator's words; other users of this machine can see a command line
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+    /// The same, read from a file; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) note_file: Option<PathBuf>,
+}
+
+/// Where a decision comes from.
+#[derive(Args)]
+pub(super) struct SourceArguments {
+    /// An operation run it comes from
+    #[arg(long, value_name = "ID")]
+    source_operation_run: Option<Uuid>,
+    /// A baseline snapshot it comes from
+    #[arg(long, value_name = "ID")]
+    source_baseline_snapshot: Option<Uuid>,
+    /// An inventory item it comes from
+    #[arg(long, value_name = "ID")]
+    source_inventory_item: Option<Uuid>,
+    /// A policy version it comes from
+    #[arg(long, value_name = "ID")]
+    source_policy_version: Option<Uuid>,
+}
+
+impl From<SourceArguments> for Sources {
+    fn from(arguments: SourceArguments) -> Self {
+        Self {
+            operation_run_id: arguments.source_operation_run,
+            baseline_snapshot_id: arguments.source_baseline_snapshot,
+            inventory_item_id: arguments.source_inventory_item,
+            policy_version_id: arguments.source_policy_version,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct CreateArguments {
+    #[command(flatten)]
+    pub(super) environment: EnvironmentArguments,
+    #[command(flatten)]
+    pub(super) subject: SubjectArguments,
+    #[command(flatten)]
+    pub(super) decision: DecisionArguments,
+}
+
+/// The modes an operator may choose.
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum OperatorMode {
+    ManualBinding,
+    ExcludedNonGoverned,
+    AcceptedLimitation,
+    UnsupportedCoverage,
+    MissingExpected,
+}
+
+impl From<OperatorMode> for ResolutionMode {
+    fn from(mode: OperatorMode) -> Self {
+        match mode {
+            OperatorMode::ManualBinding => Self::ManualBinding,
+            OperatorMode::ExcludedNonGoverned => Self::ExcludedNonGoverned,
+            OperatorMode::AcceptedLimitation => Self::AcceptedLimitation,
+            OperatorMode::UnsupportedCoverage => Self::UnsupportedCoverage,
+            OperatorMode::MissingExpected => Self::MissingExpected,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(super) enum BindingCommand {
+    /// This subject is that resource
+    #[command(after_help = "\
+Example:
+  provident binding create --as USER --workspace acme --environment ENV \\
+    --subject-item ITEM --resource-item OTHER --note 'renamed in March'")]
+    Create(CreateArguments),
+    /// This subject is not governed
+    Exclude(CreateArguments),
+    /// We accept this subject as it is
+    Accept(CreateArguments),
+    /// This subject cannot be covered
+    MarkUnsupported(CreateArguments),
+    /// This subject ought to be here and is not
+    MarkMissing(CreateArguments),
+    /// Put another decision in place of the active one
+    #[command(after_help = "\
+Example:
+  provident binding supersede --as USER --workspace acme BINDING --mode accepted_limitation --note 'agreed'")]
+    Supersede {
+        #[command(flatten)]
+        scope: Scope,
+        /// The binding that is expected to be active
+        binding: Uuid,
+        /// How the subject is resolved from now on
+        #[arg(long, value_enum)]
+        mode: OperatorMode,
+        #[command(flatten)]
+        decision: DecisionArguments,
+    },
+    /// Withdraw a decision
+    Revoke {
+        #[command(flatten)]
+        scope: Scope,
+        /// The binding that is expected to be active
+        binding: Uuid,
+        #[command(flatten)]
+        note: NoteArguments,
+    },
+    /// Show one binding
+    Show {
+        #[command(flatten)]
+        scope: Scope,
+        /// Its id
+        binding: Uuid,
+    },
+    /// List an environment's bindings
+    List {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        #[command(flatten)]
+        filter: FilterArguments,
+        #[command(flatten)]
+        page: PageArguments,
+    },
+    /// What is decided about subjects: one answer per key, in order
+    #[command(after_help = "\
+Keys come from the command line, or, when there are none, from standard input, one a line.
+
+Example:
+  provident binding lookup --as USER --workspace acme --environment ENV < keys.txt")]
+    Lookup {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// Canonical subject keys
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+    },
+    /// Every decision about the subject of a binding, oldest first
+    History {
+        #[command(flatten)]
+        scope: Scope,
+        /// Any binding of the subject
+        binding: Uuid,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct FilterArguments {
+    /// Only of this provider
+    #[arg(long)]
+    pub(super) provider: Option<String>,
+    /// Only of this provider connection
+    #[arg(long, value_name = "ID")]
+    pub(super) connection: Option<Uuid>,
+    /// Only of this subject
+    #[arg(long, value_name = "KEY")]
+    pub(super) subject: Option<String>,
+    /// Only with this status: active, superseded or revoked
+    #[arg(long)]
+    pub(super) status: Option<BindingStatus>,
+    /// Only of this resolution mode
+    #[arg(long)]
+    pub(super) mode: Option<ResolutionMode>,
+    /// Only of this subject class
+    #[arg(long)]
+    pub(super) class: Option<SubjectClass>,
+    /// Only of this governance domain
+    #[arg(long)]
+    pub(super) domain: Option<String>,
+    /// Only of subjects formerly called this
+    #[arg(long, value_name = "TEXT")]
+    pub(super) legacy_subject_key: Option<String>,
+    #[command(flatten)]
+    pub(super) sources: SourceArguments,
+}
+
+#[derive(Subcommand)]
+pub(super) enum AuditCommand {
+    /// List the events of the environments the actor is entitled to, oldest first
+    List {
+        #[command(flatten)]
+        scope: Scope,
+        /// Only events with a higher number
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+        /// At most so many events
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}

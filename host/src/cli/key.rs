@@ -1,0 +1,192 @@
+//! `key` and `batch`: pure questions to the components. No workspace, no actor, nothing stored.
+
+use super::arguments::{AdapterChoice, DeriveArguments};
+use super::documents::{Document, Documents};
+use super::output::Failure;
+use provident_identity::{
+    Adapted, Adapter, ComponentError, ErrorCode, GovernedSubject, Identity, Lines, ProviderResourceDescriptor,
+};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+/// Where an export is read from: a file, or standard input for `-`.
+pub(super) fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
+    if file == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    match File::open(file) {
+        Ok(opened) => Ok(Box::new(opened)),
+        Err(error) => Err(Failure::usage("file-unreadable", format!("{}: {error}", file.display()))),
+    }
+}
+
+/// The adapter a command names: an embedded one by its name, or a pinned component file.
+pub(super) fn open_adapter(name: &str, pinned: Option<&str>) -> Result<Adapter, Failure> {
+    let is_file = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
+    if !is_file {
+        return Adapter::embedded(name).map_err(Failure::from);
+    }
+    let file = std::fs::read(name).map_err(|error| Failure::usage("file-unreadable", format!("{name}: {error}")))?;
+    let Some(pinned) = pinned else {
+        return Err(Failure::usage(
+            "adapter-not-pinned",
+            format!("an adapter file is pinned by its digest: add --adapter-sha256 {}", sha256(&file)),
+        ));
+    };
+    let pinned = pinned.strip_prefix("sha256:").unwrap_or(pinned);
+    Adapter::from_file(&file, pinned).map_err(Failure::from)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// `batch`: the line protocol on standard input and output.
+pub(super) fn batch(choice: &AdapterChoice) -> Result<(), Failure> {
+    let identity = Identity::embedded()?;
+    let adapter = choice.adapter.as_deref().map(|name| open_adapter(name, choice.adapter_sha256.as_deref()));
+    let adapter = adapter.transpose()?;
+    // Refusals are answers here: whoever speaks the protocol reads them from their lines.
+    Lines::new(&identity, adapter.as_ref()).answer(io::stdin().lock(), BufWriter::new(io::stdout().lock()))?;
+    Ok(())
+}
+
+/// `key parse` and `key digest`: one reply per key.
+pub(super) fn answer_keys(op: &'static str, keys: &[String]) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Input<'a> {
+        key: &'a str,
+    }
+    let mut lines = String::new();
+    for key in keys {
+        lines.push_str(&serde_json::to_string(&Input { key }).map_err(io::Error::other)?);
+        lines.push('\n');
+    }
+    let identity = Identity::embedded()?;
+    let answered = Lines::of_inputs(&identity, op).answer(lines.as_bytes(), BufWriter::new(io::stdout().lock()))?;
+    Failure::unless_all_answered(answered.refused)
+}
+
+/// `key derive`: derive inputs one a line, or, with an adapter, raw exports.
+pub(super) fn derive(arguments: &DeriveArguments) -> Result<(), Failure> {
+    let identity = Identity::embedded()?;
+    let input = open(&arguments.file)?;
+    let mut output = BufWriter::new(io::stdout().lock());
+    let refused = match &arguments.adapter.adapter {
+        None => Lines::of_inputs(&identity, "derive").answer(input, &mut output)?.refused,
+        Some(name) => {
+            let adapter = open_adapter(name, arguments.adapter.adapter_sha256.as_deref())?;
+            derive_adapted(&identity, &adapter, BufReader::new(input), &mut output)?
+        }
+    };
+    output.flush()?;
+    Failure::unless_all_answered(refused)
+}
+
+/// One reply per described object. Exactly one of `ok` and `error` stands in it.
+#[derive(Serialize)]
+struct Reply<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<Success<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Refused>,
+}
+
+#[derive(Serialize)]
+struct Success<'a> {
+    key: &'a str,
+    digest: &'a str,
+    descriptor: &'a ProviderResourceDescriptor,
+}
+
+/// A refused object: what was wrong, and where it stands.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Refused {
+    pub(super) code: ErrorCode,
+    pub(super) field: String,
+    pub(super) message: String,
+    /// The object's place in its document, from 0.
+    pub(super) position: u32,
+    /// The line its document starts on, from 1.
+    pub(super) line: u64,
+}
+
+/// What an adapter makes of one document; a document that could not be read is one refusal.
+pub(super) fn describe(
+    adapter: &Adapter,
+    document: Document,
+) -> Result<Vec<Result<Adapted, Refused>>, ComponentError> {
+    let line = document.line;
+    let text = match document.text {
+        Ok(text) => text,
+        Err(why) => {
+            let field = String::from("document");
+            let message = why.message.to_owned();
+            return Ok(vec![Err(Refused { code: why.code, field, message, position: 0, line })]);
+        }
+    };
+    let answers = adapter.describe(&text)?;
+    Ok(answers
+        .into_iter()
+        .map(|answer| {
+            answer.map_err(|refusal| Refused {
+                code: refusal.code,
+                field: refusal.field,
+                message: refusal.message,
+                position: refusal.position,
+                line,
+            })
+        })
+        .collect())
+}
+
+/// Answers every object of an export; gives back how many were refused.
+fn derive_adapted(
+    identity: &Identity,
+    adapter: &Adapter,
+    input: impl BufRead,
+    output: &mut impl Write,
+) -> Result<u64, Failure> {
+    let mut refused = 0;
+    let mut documents = Documents::new(input);
+    while let Some(document) = documents.next()? {
+        let line = document.line;
+        let answers = describe(adapter, document)?;
+        let subjects: Vec<GovernedSubject> =
+            answers.iter().flatten().map(|adapted| adapted.descriptor.subject()).collect();
+        let mut keys = identity.derive_many(&subjects)?.into_iter();
+        for answer in &answers {
+            let reply = match answer {
+                Ok(adapted) => match keys.next() {
+                    Some(Ok(derived)) => {
+                        let key = derived.key.as_str();
+                        let ok = Success { key, digest: &derived.digest, descriptor: &adapted.descriptor };
+                        write_reply(output, &Reply { ok: Some(ok), error: None })?;
+                        continue;
+                    }
+                    Some(Err(error)) => Refused {
+                        code: error.code,
+                        field: error.field,
+                        message: error.message,
+                        position: adapted.position,
+                        line,
+                    },
+                    None => return Err(Failure::from(ComponentError::Trapped)),
+                },
+                Err(refusal) => refusal.clone(),
+            };
+            refused += 1;
+            write_reply(output, &Reply { ok: None, error: Some(reply) })?;
+        }
+    }
+    Ok(refused)
+}
+
+fn write_reply(output: &mut impl Write, reply: &Reply<'_>) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *output, reply).map_err(io::Error::from)?;
+    output.write_all(b"\n")?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The command line: what can be typed, and what is done then.
+//!
+//! Nothing is decided here: every command that touches a workspace names actor, workspace and (where there is one)
+//! environment, and goes through the same service functions as everything else. No environment variable,
+//! configuration or last-used value supplies them.
+
+mod arguments;
+mod audit;
+mod binding;
+mod component;
+mod documents;
+mod import;
+mod inventory;
+mod key;
+mod output;
+mod place;
+mod setup;
+
+use arguments::{Arguments, Command, ComponentCommand, KeyCommand};
+use clap::{CommandFactory, Parser};
+use output::{Failure, Output};
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+/// Runs one command line; the exit code says how it ended (see `provident --help`).
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; clap knows which stream and code each has.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let output = Output::new(arguments.format);
+    match execute(arguments, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
+    let place = arguments.place;
+    match arguments.command {
+        Command::Key(KeyCommand::Derive(derive)) => key::derive(&derive),
+        Command::Key(KeyCommand::Parse { keys }) => key::answer_keys("parse", &keys),
+        Command::Key(KeyCommand::Digest { keys }) => key::answer_keys("digest", &keys),
+        Command::Batch(adapter) => key::batch(&adapter),
+        Command::Component(ComponentCommand::Info) => component::info(output),
+        Command::Component(ComponentCommand::Export { name_and_file }) => component::export(&name_and_file),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "provident", &mut io::stdout());
+            Ok(())
+        }
+        Command::Init => place.run(async |place| setup::init(place, output).await),
+        Command::User(command) => place.run(async |place| setup::user(place, output, command).await),
+        Command::Workspace(command) => place.run(async |place| setup::workspace(place, output, command).await),
+        Command::Environment(command) => place.run(async |place| setup::environment(place, output, command).await),
+        Command::Import(command) => place.run(async |place| import::import(place, output, command).await),
+        Command::Inventory(command) => place.run(async |place| inventory::inventory(place, output, command).await),
+        Command::Binding(command) => place.run(async |place| binding::binding(place, output, *command).await),
+        Command::Audit(command) => place.run(async |place| audit::audit(place, output, command).await),
+    }
+}

@@ -1,0 +1,189 @@
+//! How results and failures are shown: tables for people, JSON for programs, exit codes for both.
+//!
+//! Text from outside (labels, names, notes) is shown with its control characters taken out, so that nothing stored can
+//! steer a terminal. Colours are used on a terminal only.
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use provident::error::Error;
+use provident_identity::{CallError, ComponentError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+}
+
+/// Where results go.
+#[derive(Debug)]
+pub(super) struct Output {
+    format: Format,
+}
+
+/// What a person is shown: a table, and lines under it.
+#[derive(Default)]
+pub(super) struct Sheet {
+    table: Option<Table>,
+    notes: Vec<String>,
+}
+
+impl Sheet {
+    pub(super) fn head(&mut self, names: &[&str]) {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(names.iter().map(|name| name.to_uppercase()));
+        self.table = Some(table);
+    }
+
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        if let Some(table) = &mut self.table {
+            table.add_row(cells.map(|cell| printable(&cell)));
+        }
+    }
+
+    /// A name and its value, for single things.
+    pub(super) fn fact(&mut self, name: &str, value: impl Display) {
+        self.notes.push(format!("{name:<26}{}", printable(&value.to_string())));
+    }
+
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+}
+
+/// Text without anything that could steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+impl Output {
+    pub(super) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// Shows a result in the format that was asked for.
+    pub(super) fn show(&self, result: &impl Serialize, draw: impl FnOnce(&mut Sheet)) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        if self.format == Format::Json {
+            serde_json::to_writer_pretty(&mut out, result).map_err(io::Error::from)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        let mut sheet = Sheet::default();
+        draw(&mut sheet);
+        if let Some(table) = &sheet.table {
+            for line in table.lines() {
+                writeln!(out, "{}", line.trim())?;
+            }
+        }
+        for note in &sheet.notes {
+            writeln!(out, "{note}")?;
+        }
+        Ok(())
+    }
+
+    /// Says on standard error why a command failed, and gives its exit code.
+    pub(super) fn fail(&self, failure: &Failure) -> ExitCode {
+        let mut err = io::stderr().lock();
+        // A reader that has gone away is not told that it has.
+        let _ = if self.format == Format::Json {
+            writeln!(err, "{}", failure.as_json())
+        } else {
+            let (on, off) = if err.is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+            writeln!(err, "{on}{}{off}: {}", failure.code, printable(&failure.message))
+        };
+        ExitCode::from(failure.exit)
+    }
+}
+
+/// Why a command was not done.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: u8,
+    code: String,
+    message: String,
+    details: Value,
+}
+
+impl Failure {
+    fn new(exit: u8, code: &str, message: impl Into<String>) -> Self {
+        Self { exit, code: code.to_owned(), message: message.into(), details: Value::Null }
+    }
+
+    /// The command line asks for something that cannot be.
+    pub(super) fn usage(code: &str, message: impl Into<String>) -> Self {
+        Self::new(2, code, message)
+    }
+
+    /// Fine if nothing was refused; otherwise says how many were.
+    pub(super) fn unless_all_answered(refused: u64) -> Result<(), Self> {
+        if refused == 0 { Ok(()) } else { Err(Self::new(3, "refused", format!("{refused} refused"))) }
+    }
+
+    fn as_json(&self) -> String {
+        json!({ "error": { "code": self.code, "message": self.message, "details": self.details } }).to_string()
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(1, "output-closed", "nobody reads the output any more");
+        }
+        Self::new(1, "input-output-failed", error.to_string())
+    }
+}
+
+impl From<ComponentError> for Failure {
+    fn from(error: ComponentError) -> Self {
+        // Naming a component that is not there, or a file that is not the pinned one, is the caller's slip.
+        let exit = match error {
+            ComponentError::Unknown(_) | ComponentError::DigestMismatch { .. } | ComponentError::Unusable(_) => 2,
+            _ => 1,
+        };
+        Self::new(exit, error.code(), error.to_string())
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::from(Error::from(error))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match &error {
+            Error::Internal(_) => 1,
+            Error::Refused(_) | Error::Invalid(_) => 3,
+            Error::NotFound => 4,
+            Error::Forbidden => 5,
+            Error::Conflict(_) => 6,
+        };
+        let details = match &error {
+            Error::Refused(errors) => json!(errors),
+            Error::Invalid(invalid) => json!({ "field": invalid.field }),
+            Error::Conflict(conflict) => json!({ "active_binding_id": conflict.active_binding_id() }),
+            _ => Value::Null,
+        };
+        let message = match &error {
+            Error::Refused(errors) => {
+                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }
+            Error::Conflict(conflict) => match conflict.active_binding_id() {
+                Some(id) => format!("{error}: {id}"),
+                None => error.to_string(),
+            },
+            _ => error.to_string(),
+        };
+        Self { exit, code: error.code().to_owned(), message, details }
+    }
+}

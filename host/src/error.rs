@@ -1,0 +1,327 @@
+//! Errors: what an operation can answer instead of doing it, and the registry of every stable code.
+//!
+//! Codes are kebab-case and never change their meaning. Not found is one value without members, so that hidden
+//! and missing cannot be told apart. Internal errors say which room failed and how, never what was in hand:
+//! no note, label, key material, statement parameter or connection string.
+
+use provident_identity::{CallError, ComponentError, ErrorCode, IdentityError};
+use uuid::Uuid;
+
+use crate::clock::NoRandomness;
+use crate::policy::Denial;
+use crate::secret::SecretError;
+use crate::store::StoreError;
+
+/// Why an operation was not done. Nothing was written, but for the event of a denial.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not exist, or the actor may not know that it does.
+    #[error("not found")]
+    NotFound,
+    /// The actor may know of it and not do this.
+    #[error("forbidden")]
+    Forbidden,
+    /// The identity component refused a key, descriptor or decision: every broken rule, in order.
+    #[error("refused: {}", first_message(.0))]
+    Refused(Vec<IdentityError>),
+    /// The request refers to something that is not there or not allowed.
+    #[error("{}: {}", .0.field, .0.message)]
+    Invalid(Invalid),
+    /// The request does not fit what is already there.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The program, not the request, is at fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// A request that cannot be right, whatever is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The stable code.
+    pub code: &'static str,
+    /// The bare name of the member.
+    pub field: &'static str,
+    /// For people; no input in it.
+    pub message: &'static str,
+}
+
+/// A request that came second, or too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// The subject is bound already.
+    #[error("the subject has an active binding")]
+    ActiveBindingExists {
+        /// By this one, if it still was when looked for.
+        active_binding_id: Option<Uuid>,
+    },
+    /// The binding has ended.
+    #[error("the binding is no longer active")]
+    StaleBinding {
+        /// The one active now, if any.
+        active_binding_id: Option<Uuid>,
+    },
+    /// The subject is bound, for another connection than the one named.
+    #[error("the subject has an active binding for another connection")]
+    ConnectionMismatch {
+        /// The one active now.
+        active_binding_id: Uuid,
+    },
+    /// A superseding decision is about another subject.
+    #[error("a binding keeps its subject: revoke it and create another")]
+    SubjectMismatch,
+    /// The slug belongs to another workspace.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// The user is a member already.
+    #[error("the user is a member already")]
+    MemberExists,
+    /// The user is no member, or no longer.
+    #[error("the user is not a member")]
+    NotAMember,
+    /// Nobody would be left who may manage the workspace.
+    #[error("a workspace keeps at least one owner")]
+    LastOwner,
+    /// The member is entitled already.
+    #[error("the member is entitled already")]
+    EntitlementExists,
+    /// The member is not entitled, or no longer.
+    #[error("the member is not entitled")]
+    NotEntitled,
+}
+
+/// A failure of the program or of what it stands on.
+#[derive(Debug, thiserror::Error)]
+pub enum Internal {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A component.
+    #[error("the identity component failed: {0}")]
+    Component(ComponentError),
+    /// The master key, or what is sealed under it.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// No randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl Conflict {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ActiveBindingExists { .. } => "active-binding-exists",
+            Self::StaleBinding { .. } => "stale-binding",
+            Self::ConnectionMismatch { .. } => "connection-mismatch",
+            Self::SubjectMismatch => "subject-mismatch",
+            Self::SlugTaken => "slug-taken",
+            Self::MemberExists => "member-exists",
+            Self::NotAMember => "not-a-member",
+            Self::LastOwner => "last-owner",
+            Self::EntitlementExists => "entitlement-exists",
+            Self::NotEntitled => "not-entitled",
+        }
+    }
+
+    /// The binding that is active instead, where there is one to name.
+    #[must_use]
+    pub fn active_binding_id(self) -> Option<Uuid> {
+        match self {
+            Self::ActiveBindingExists { active_binding_id } | Self::StaleBinding { active_binding_id } => {
+                active_binding_id
+            }
+            Self::ConnectionMismatch { active_binding_id } => Some(active_binding_id),
+            _ => None,
+        }
+    }
+}
+
+impl Internal {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Component(error) => error.code(),
+            Self::Secret(error) => error.code(),
+            Self::NoRandomness(_) => "no-randomness",
+        }
+    }
+}
+
+impl Error {
+    /// The stable code; of several refusals, the first one's.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => Denial::NotFound.as_str(),
+            Self::Forbidden => Denial::Forbidden.as_str(),
+            Self::Refused(errors) => errors.first().map_or("malformed-request", |error| error.code.as_str()),
+            Self::Invalid(invalid) => invalid.code,
+            Self::Conflict(conflict) => conflict.code(),
+            Self::Internal(internal) => internal.code(),
+        }
+    }
+
+    /// Whether the same request may succeed when simply repeated.
+    #[must_use]
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Internal(Internal::Store(error)) if error.is_transient())
+    }
+
+    pub(crate) fn invalid(code: &'static str, field: &'static str, message: &'static str) -> Self {
+        Self::Invalid(Invalid { code, field, message })
+    }
+
+    /// Something a request names is not in the environment it is about.
+    pub(crate) fn source_out_of_scope(field: &'static str) -> Self {
+        Self::invalid("source-out-of-scope", field, "there is nothing of this id in the environment")
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::NotFound => Self::NotFound,
+            Denial::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(errors) => Self::Refused(errors),
+            CallError::Component(error) => Self::Internal(Internal::Component(error)),
+        }
+    }
+}
+
+impl From<ComponentError> for Error {
+    fn from(error: ComponentError) -> Self {
+        Self::Internal(Internal::Component(error))
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(Internal::Store(error))
+    }
+}
+
+impl From<SecretError> for Error {
+    fn from(error: SecretError) -> Self {
+        Self::Internal(Internal::Secret(error))
+    }
+}
+
+impl From<NoRandomness> for Error {
+    fn from(error: NoRandomness) -> Self {
+        Self::Internal(Internal::NoRandomness(error))
+    }
+}
+
+/// Refusals are the component's own words, which echo no note.
+fn first_message(errors: &[IdentityError]) -> &str {
+    errors.first().map_or("", |error| error.message.as_str())
+}
+
+/// The stable codes of the host itself, and what each means. Those of the component are [`ErrorCode::ALL`].
+pub const HOST_CODES: &[(&str, &str)] = &[
+    ("not-found", "it does not exist, or the actor may not know that it does"),
+    ("forbidden", "the actor may know of it, and not do this"),
+    ("active-binding-exists", "the subject has an active binding, which is named if it still was there"),
+    ("stale-binding", "the binding is no longer active; the active one is named if there is one"),
+    ("connection-mismatch", "the subject has an active binding for another connection"),
+    ("connection-provider-mismatch", "the connection is another provider's than the subject"),
+    ("subject-mismatch", "a superseding decision is about another subject"),
+    ("subject-domain-required", "a subject named by its key alone needs its domain"),
+    ("subject-domain-mismatch", "the domain given is not the one the subject is known by"),
+    ("source-out-of-scope", "a connection, item, run, version or snapshot named is not the environment's"),
+    ("legacy-key-too-long", "a former subject key is over 2,048 bytes"),
+    ("legacy-key-not-storable", "a former subject key contains U+0000"),
+    ("duplicate-key", "an import says two things under one key; both positions are named"),
+    ("import-chunk-too-large", "a piece of an import has more than 500 objects"),
+    ("too-many-keys", "a look-up has more than 10,000 keys"),
+    ("bad-display-name", "a display name is empty, over 512 bytes or not printable"),
+    ("bad-slug", "a slug is outside `[a-z0-9][a-z0-9-]{0,62}`, or reads as an id"),
+    ("slug-taken", "the slug belongs to another workspace"),
+    ("unknown-user", "there is no such user to make a member"),
+    ("member-exists", "the user is a member already"),
+    ("not-a-member", "the user is not a member"),
+    ("last-owner", "a workspace keeps at least one owner"),
+    ("entitlement-exists", "the member is entitled already"),
+    ("not-entitled", "the member is not entitled"),
+    ("database-url-invalid", "the database URL is not one of `sqlite:PATH` and `postgres://…`"),
+    ("database-unmigrated", "the database has no or old tables; `provident init` makes them"),
+    ("database-too-new", "the database was made by a later version of the program"),
+    ("database-altered", "a migration the database was made by is not the one the program has"),
+    ("database-not-initialised", "the tables are there and a chain's head is not; `provident init` makes it"),
+    ("database-busy", "other writers were in the way for too long; repeat"),
+    ("database-unavailable", "the database cannot be reached"),
+    ("database-refused", "the database refused a statement"),
+    ("database-corrupt", "a stored row does not read back"),
+    ("outcome-unknown", "the connection was lost while committing; look before repeating"),
+    ("master-key-missing", "there is no master key at the place it is kept"),
+    ("master-key-exposed", "the master key file can be read by others than its owner"),
+    ("master-key-malformed", "the master key is malformed or damaged"),
+    ("master-key-mismatch", "the data was sealed under another master key"),
+    ("master-key-unusable", "the master key file cannot be read or written"),
+    ("no-randomness", "the system's source of randomness failed"),
+];
+
+/// Every stable code there is: the component's, then the host's.
+pub fn all_codes() -> impl Iterator<Item = &'static str> {
+    let component = ErrorCode::ALL.iter().map(|code| code.as_str());
+    component.chain(HOST_CODES.iter().map(|(code, _)| *code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_and_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in all_codes() {
+            assert!(seen.insert(code), "{code} twice");
+            assert!(
+                code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_error_has_a_registered_code() {
+        let id = Some(Uuid::nil());
+        let errors = [
+            Error::NotFound,
+            Error::Forbidden,
+            Conflict::ActiveBindingExists { active_binding_id: id }.into(),
+            Conflict::StaleBinding { active_binding_id: None }.into(),
+            Conflict::ConnectionMismatch { active_binding_id: Uuid::nil() }.into(),
+            Conflict::SubjectMismatch.into(),
+            Conflict::SlugTaken.into(),
+            Conflict::MemberExists.into(),
+            Conflict::NotAMember.into(),
+            Conflict::LastOwner.into(),
+            Conflict::EntitlementExists.into(),
+            Conflict::NotEntitled.into(),
+            SecretError::Missing.into(),
+            SecretError::Exposed.into(),
+            SecretError::Malformed.into(),
+            SecretError::DoesNotOpen.into(),
+            NoRandomness.into(),
+            Error::source_out_of_scope("x"),
+        ];
+        for error in errors {
+            assert!(HOST_CODES.iter().any(|(code, _)| *code == error.code()), "{}", error.code());
+        }
+        for code in StoreError::CODES {
+            assert!(HOST_CODES.iter().any(|(known, _)| known == code), "{code}");
+        }
+    }
+}

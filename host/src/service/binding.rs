@@ -1,0 +1,387 @@
+//! Decisions: create, supersede, revoke.
+//!
+//! The component judges every decision before it is written; the database judges it again. One active binding
+//! per subject is the database's word too: whoever comes second is told who came first.
+
+use provident_identity::{ActorKind, BindingStatus, Decision, DecisionAction, ResolutionMode};
+use uuid::Uuid;
+
+use super::resolve::{Resource, Subject, check_connection, check_legacy_key, check_sources};
+use super::{Ask, Service};
+use crate::actor::{Actor, SystemActor};
+use crate::audit::{BindingMark, Draft, Operation, SubjectMark};
+use crate::binding::{Binding, CreateBinding, Decider, Ending, Note, Sources, SupersedeBinding};
+use crate::clock::Timestamp;
+use crate::error::{Conflict, Error};
+use crate::policy::Capability;
+use crate::store::{EnvironmentScope, NewBinding, WriteTx};
+use crate::workspace::WorkspaceRef;
+
+/// How often a first writer looks again when the winner of a race is gone.
+const CREATE_ATTEMPTS: u32 = 4;
+
+impl Service {
+    /// A first decision about a subject: bound by hand, excluded, accepted, unsupported or missing (P381-56..60).
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; every code of the component's `check`, `parse` and `describe`;
+    /// `subject-domain-required`, `subject-domain-mismatch`, `source-out-of-scope`,
+    /// `connection-provider-mismatch`, `legacy-key-too-long`, `legacy-key-not-storable`;
+    /// `active-binding-exists`, `connection-mismatch`.
+    pub async fn create_binding(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        request: &CreateBinding,
+    ) -> Result<Binding, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.create_once(actor, workspace_id, environment_id, request)).await
+    }
+
+    async fn create_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        request: &CreateBinding,
+    ) -> Result<Binding, Error> {
+        let mut tx = self.write(workspace_id).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
+        let (tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
+        self.create_in(tx, &scope, Decider::Operator(actor.user_id()), request).await
+    }
+
+    /// The platform's own decision about a subject, in one of the three automatic modes. It only ever creates: a
+    /// subject somebody decided about is left alone (X09). No person can call it.
+    ///
+    /// # Errors
+    /// As [`Service::create_binding`]; `not-found` only if there is no such environment.
+    pub async fn create_automatic_binding(
+        &self,
+        _system: &SystemActor,
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        request: &CreateBinding,
+    ) -> Result<Binding, Error> {
+        self.retrying(|| self.create_automatic_once(workspace_id, environment_id, request)).await
+    }
+
+    async fn create_automatic_once(
+        &self,
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        request: &CreateBinding,
+    ) -> Result<Binding, Error> {
+        let mut tx = self.write(workspace_id).await?;
+        let (_, scope) = tx.standing(workspace_id, Uuid::nil(), environment_id).await?;
+        let scope = scope.ok_or(Error::NotFound)?;
+        self.create_in(tx, &scope, Decider::System, request).await
+    }
+
+    async fn create_in(
+        &self,
+        mut tx: WriteTx,
+        scope: &EnvironmentScope,
+        decider: Decider,
+        request: &CreateBinding,
+    ) -> Result<Binding, Error> {
+        let subject = self.subject(&mut tx, scope, &request.subject).await?;
+        let resource = self.resource(&mut tx, scope, request.resource.as_ref()).await?;
+        let judged = Judged {
+            action: DecisionAction::Create,
+            actor: decider.kind(),
+            mode: Some(request.mode),
+            reason: request.reason.clone(),
+        };
+        let note = self.judge(&judged, subject.key.as_str(), resource.as_ref(), request.note.as_ref())?;
+        let domain = self.domain(&subject, request.subject_domain.as_deref(), None)?;
+        check_legacy_key(request.legacy_subject_key.as_ref())?;
+        check_connection(&mut tx, scope, request.provider_connection_id, &subject.provider_key).await?;
+        let sources = with_item(request.sources, &subject, resource.as_ref());
+        check_sources(&mut tx, scope, sources).await?;
+        let ended_at = tx.last_ended_at(scope, &subject.key).await?;
+        let new = NewBinding {
+            id: tx.new_id()?,
+            provider_key: subject.provider_key,
+            provider_connection_id: request.provider_connection_id,
+            subject_domain: domain,
+            subject_class: subject.class,
+            subject_type_key: subject.type_key,
+            legacy_subject_key: request.legacy_subject_key.clone(),
+            canonical_subject_key: subject.key,
+            resource: resource.map(|resource| resource.bound),
+            mode: request.mode,
+            reason: request.reason.clone(),
+            note,
+            decided_by: decider,
+            decided_at: ended_at.map_or(tx.now(), |ended_at| ended_at.max(tx.now())),
+            supersedes_binding_id: None,
+            sources,
+        };
+        let created = insert_first(&mut tx, scope, &new).await?;
+        tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
+        Ok(created)
+    }
+
+    /// A decision in place of the active one (P381-61). The id in hand is the one expected to be active.
+    ///
+    /// # Errors
+    /// As [`Service::create_binding`], and `stale-binding`, `subject-mismatch`.
+    pub async fn supersede_binding(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        binding_id: Uuid,
+        request: &SupersedeBinding,
+    ) -> Result<Binding, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.supersede_once(actor, workspace_id, binding_id, request)).await
+    }
+
+    async fn supersede_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        binding_id: Uuid,
+        request: &SupersedeBinding,
+    ) -> Result<Binding, Error> {
+        let decider = Decider::Operator(actor.user_id());
+        let (mut tx, old, scope) = self.own(actor, workspace_id, binding_id, Operation::BindingSupersede).await?;
+        let new = self.successor(&mut tx, &scope, &old, decider, request).await?;
+        refuse_ended(&mut tx, &scope, &old).await?;
+        refuse_other_connection(&old, request.provider_connection_id)?;
+        let ending = Ending::Superseded { at: new.decided_at };
+        let Some(old) = tx.end_binding(&scope, old.id, &ending).await? else {
+            return Err(stale(&mut tx, &scope, &old).await?);
+        };
+        let Some(created) = tx.insert_binding(&scope, &new).await? else {
+            return Err(stale(&mut tx, &scope, &old).await?);
+        };
+        tx.commit(about(Operation::BindingSupersede, decider, Some(&old), &created)).await?;
+        Ok(created)
+    }
+
+    async fn successor(
+        &self,
+        tx: &mut WriteTx,
+        scope: &EnvironmentScope,
+        old: &Binding,
+        decider: Decider,
+        request: &SupersedeBinding,
+    ) -> Result<NewBinding, Error> {
+        let subject = match &request.subject {
+            None => None,
+            Some(subject) => Some(self.subject(tx, scope, subject).await?),
+        };
+        if subject.as_ref().is_some_and(|subject| subject.key != old.canonical_subject_key) {
+            return Err(Conflict::SubjectMismatch.into());
+        }
+        let subject = match subject {
+            Some(subject) => subject,
+            None => self.own_subject(tx, scope, old).await?,
+        };
+        let resource = self.resource(tx, scope, request.resource.as_ref()).await?;
+        let judged = Judged {
+            action: DecisionAction::Supersede,
+            actor: decider.kind(),
+            mode: Some(request.mode),
+            reason: request.reason.clone(),
+        };
+        let note = self.judge(&judged, subject.key.as_str(), resource.as_ref(), request.note.as_ref())?;
+        let domain = self.domain(&subject, request.subject_domain.as_deref(), Some(&old.subject_domain))?;
+        check_legacy_key(request.legacy_subject_key.as_ref())?;
+        let connection_id = request.provider_connection_id.or(old.provider_connection_id);
+        check_connection(tx, scope, connection_id, &subject.provider_key).await?;
+        let sources = with_item(request.sources, &subject, resource.as_ref());
+        check_sources(tx, scope, sources).await?;
+        let legacy = request.legacy_subject_key.as_ref().or(old.legacy_subject_key.as_ref());
+        Ok(NewBinding {
+            id: tx.new_id()?,
+            provider_key: subject.provider_key,
+            provider_connection_id: connection_id,
+            subject_domain: domain,
+            subject_class: subject.class,
+            subject_type_key: subject.type_key,
+            legacy_subject_key: legacy.cloned(),
+            canonical_subject_key: subject.key,
+            resource: resource.map(|resource| resource.bound),
+            mode: request.mode,
+            reason: request.reason.clone(),
+            note,
+            decided_by: decider,
+            decided_at: end_of(old, tx.now()),
+            supersedes_binding_id: Some(old.id),
+            sources,
+        })
+    }
+
+    /// The end of the active decision, with a note that says why (P381-62).
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; the component's codes about notes; `stale-binding`.
+    pub async fn revoke_binding(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        binding_id: Uuid,
+        note: Option<&Note>,
+    ) -> Result<Binding, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.revoke_once(actor, workspace_id, binding_id, note)).await
+    }
+
+    async fn revoke_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        binding_id: Uuid,
+        note: Option<&Note>,
+    ) -> Result<Binding, Error> {
+        let operation = Operation::BindingRevoke;
+        let (mut tx, old, scope) = self.own(actor, workspace_id, binding_id, operation).await?;
+        let judged = Judged { action: DecisionAction::Revoke, actor: ActorKind::Operator, mode: None, reason: None };
+        let note = self.judge(&judged, old.canonical_subject_key.as_str(), None, note)?;
+        refuse_ended(&mut tx, &scope, &old).await?;
+        let ending = Ending::Revoked {
+            at: end_of(&old, tx.now()),
+            by_user_id: actor.user_id(),
+            // The component has just refused a decision without one.
+            note: note.clone().unwrap_or_else(|| Note::new("")),
+        };
+        let Some(revoked) = tx.end_binding(&scope, old.id, &ending).await? else {
+            return Err(stale(&mut tx, &scope, &old).await?);
+        };
+        let mut event = Draft::new(operation, Decider::Operator(actor.user_id()));
+        event.environment_id = Some(revoked.environment_id);
+        event.subject = Some(SubjectMark::from(&revoked));
+        event.old = Some(mark(&revoked));
+        event.note = note;
+        tx.commit(event).await?;
+        Ok(revoked)
+    }
+
+    /// A binding and its own environment, for somebody who may end it.
+    async fn own(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        binding_id: Uuid,
+        operation: Operation,
+    ) -> Result<(WriteTx, Binding, EnvironmentScope), Error> {
+        let mut tx = self.write(workspace_id).await?;
+        let found = tx.binding_by_id(workspace_id, binding_id).await?;
+        let environment_id = found.as_ref().map(|binding| binding.environment_id);
+        let (standing, scope) =
+            tx.standing(workspace_id, actor.user_id(), environment_id.unwrap_or(Uuid::nil())).await?;
+        let ask = Ask::environment(actor, operation, Capability::WorkspaceBaselinesManage);
+        let (tx, (binding, scope)) = self.admit(tx, ask, standing, environment_id, found.zip(scope)).await?;
+        Ok((tx, binding, scope))
+    }
+
+    /// The subject a binding has already. Its domain is inherited.
+    async fn own_subject(&self, tx: &mut WriteTx, scope: &EnvironmentScope, old: &Binding) -> Result<Subject, Error> {
+        let key = crate::binding::SubjectRef::Key(old.canonical_subject_key.as_str().to_owned());
+        self.subject(tx, scope, &key).await
+    }
+
+    /// Has the component judge a decision, and gives back the note as it is to be stored.
+    fn judge(
+        &self,
+        judged: &Judged,
+        subject_key: &str,
+        resource: Option<&Resource>,
+        note: Option<&Note>,
+    ) -> Result<Option<Note>, Error> {
+        let note = match note {
+            None => None,
+            Some(note) => self.identity.rewrite_note(note.as_str())?,
+        };
+        self.identity.check(&Decision {
+            action: judged.action,
+            actor: judged.actor,
+            mode: judged.mode,
+            subject: subject_key.to_owned(),
+            resource: resource.map(|resource| resource.bound.key.as_str().to_owned()),
+            note: note.clone(),
+            reason: judged.reason.clone(),
+        })?;
+        Ok(note.map(Note::new))
+    }
+}
+
+/// What of a decision is neither subject, resource nor note.
+struct Judged {
+    action: DecisionAction,
+    actor: ActorKind,
+    mode: Option<ResolutionMode>,
+    reason: Option<String>,
+}
+
+/// Writes a first decision, or says who was first. The winner of a race may be gone when looked for: then there
+/// is room again, and it is tried again.
+async fn insert_first(tx: &mut WriteTx, scope: &EnvironmentScope, new: &NewBinding) -> Result<Binding, Error> {
+    for _ in 0..CREATE_ATTEMPTS {
+        if let Some(created) = tx.insert_binding(scope, new).await? {
+            return Ok(created);
+        }
+        if let Some(active) = tx.active_binding(scope, &new.provider_key, &new.canonical_subject_key).await? {
+            refuse_other_connection(&active, new.provider_connection_id)?;
+            return Err(Conflict::ActiveBindingExists { active_binding_id: Some(active.id) }.into());
+        }
+    }
+    Err(Conflict::ActiveBindingExists { active_binding_id: None }.into())
+}
+
+/// Two rows of one subject may not name different connections (X15).
+fn refuse_other_connection(active: &Binding, connection_id: Option<Uuid>) -> Result<(), Error> {
+    match (active.provider_connection_id, connection_id) {
+        (Some(theirs), Some(ours)) if theirs != ours => {
+            Err(Conflict::ConnectionMismatch { active_binding_id: active.id }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn refuse_ended(tx: &mut WriteTx, scope: &EnvironmentScope, binding: &Binding) -> Result<(), Error> {
+    if binding.ending.is_some() {
+        return Err(stale(tx, scope, binding).await?);
+    }
+    Ok(())
+}
+
+/// That a binding has ended, and which one is active instead.
+async fn stale(tx: &mut WriteTx, scope: &EnvironmentScope, binding: &Binding) -> Result<Error, Error> {
+    let active = tx.active_binding(scope, &binding.provider_key, &binding.canonical_subject_key).await?;
+    let active_binding_id = active.map(|active| active.id).filter(|id| *id != binding.id);
+    Ok(Conflict::StaleBinding { active_binding_id }.into())
+}
+
+/// When a binding ends that ends now: after it began, whatever the clock says.
+fn end_of(binding: &Binding, now: Timestamp) -> Timestamp {
+    now.max(binding.decided_at.next())
+}
+
+/// A decision made from an inventory item names it as its source, unless another is named.
+fn with_item(given: Sources, subject: &Subject, resource: Option<&Resource>) -> Sources {
+    let named = resource.and_then(|resource| resource.item_id).or(subject.item_id);
+    Sources { inventory_item_id: given.inventory_item_id.or(named), ..given }
+}
+
+fn mark(binding: &Binding) -> BindingMark {
+    BindingMark { id: binding.id, mode: binding.mode, status: binding.status() }
+}
+
+/// The event of a new binding.
+fn about(operation: Operation, decider: Decider, old: Option<&Binding>, new: &Binding) -> Draft {
+    let mut event = Draft::new(operation, decider);
+    event.environment_id = Some(new.environment_id);
+    event.subject = Some(SubjectMark::from(new));
+    event.old = old.map(mark);
+    event.new = Some(BindingMark { status: BindingStatus::Active, ..mark(new) });
+    event.sources = new.sources;
+    event.reason.clone_from(&new.reason);
+    event.note.clone_from(&new.note);
+    event
+}

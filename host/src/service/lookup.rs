@@ -1,0 +1,194 @@
+//! Reading bindings: one, many, by key, by subject. Nothing is ever shown as matched: an answer says what was
+//! decided, or that nothing was (S380-20).
+
+use std::collections::HashMap;
+
+use provident_identity::ParsedKey;
+use uuid::Uuid;
+
+use super::Service;
+use crate::actor::Actor;
+use crate::binding::{Binding, BindingFilter, LegacySubjectKey, LookupAnswer};
+use crate::error::Error;
+use crate::page::{Page, PageRequest};
+use crate::policy::{self, Capability, Reach};
+use crate::store::{EnvironmentScope, ReadTx};
+use crate::workspace::WorkspaceRef;
+
+/// Most keys of one look-up.
+pub const MAX_LOOKUP_KEYS: usize = 10_000;
+/// How many keys one statement takes.
+const KEYS_PER_STATEMENT: usize = 500;
+
+impl Service {
+    /// A binding by its id, in its own environment.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`.
+    pub async fn binding(&self, actor: Actor, workspace: &WorkspaceRef, binding_id: Uuid) -> Result<Binding, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.store.read().await?;
+        let (binding, _) = visible(&mut tx, actor, workspace_id, binding_id).await?;
+        Ok(binding)
+    }
+
+    /// The bindings of an environment that a filter lets through, newest first.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`.
+    pub async fn bindings(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        filter: &BindingFilter,
+        page: PageRequest,
+    ) -> Result<Page<Binding>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.store.read().await?;
+        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let texts = [
+            filter.provider_key.as_deref(),
+            filter.canonical_subject_key.as_deref(),
+            filter.subject_domain.as_deref(),
+            filter.legacy_subject_key.as_ref().map(LegacySubjectKey::as_str),
+        ];
+        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+            // No row has it, and not every engine takes it as a parameter.
+            return Ok(page.page(Vec::new(), |binding: &Binding| binding.id));
+        }
+        Ok(tx.bindings(&scope, filter, page).await?)
+    }
+
+    /// What is known of each key in an environment, in the order of the keys. A key that is none is answered for
+    /// itself and spoils no other.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `too-many-keys`.
+    pub async fn lookup(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        keys: &[impl AsRef<str>],
+    ) -> Result<Vec<LookupAnswer>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.store.read().await?;
+        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        if keys.len() > MAX_LOOKUP_KEYS {
+            return Err(Error::invalid("too-many-keys", "keys", "at most 10,000 at once"));
+        }
+        let mut answers = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(KEYS_PER_STATEMENT) {
+            let parsed = chunk.iter().map(|key| self.parse(key.as_ref(), "key")).collect::<Vec<_>>();
+            let valid = parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).collect::<Vec<_>>();
+            let known = known(&mut tx, &scope, &valid).await?;
+            for parsed in parsed {
+                answers.push(answer(parsed, &known)?);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Every decision about a subject in an environment, newest first.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; the codes of parsing.
+    pub async fn history_of_subject(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        key: &str,
+        page: PageRequest,
+    ) -> Result<Page<Binding>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.store.read().await?;
+        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let parsed = self.parse(key, "key")?;
+        Ok(tx.history(&scope, &parsed.key, page).await?)
+    }
+
+    /// Every decision about the subject of a binding, in the binding's own environment, newest first.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`.
+    pub async fn history_of_binding(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        binding_id: Uuid,
+        page: PageRequest,
+    ) -> Result<Page<Binding>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.store.read().await?;
+        let (binding, scope) = visible(&mut tx, actor, workspace_id, binding_id).await?;
+        Ok(tx.history(&scope, &binding.canonical_subject_key, page).await?)
+    }
+}
+
+/// An environment, for somebody who may see its bindings.
+async fn viewing(
+    tx: &mut ReadTx,
+    actor: Actor,
+    workspace_id: Uuid,
+    environment_id: Uuid,
+) -> Result<EnvironmentScope, Error> {
+    let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+    Ok(policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, scope)?)
+}
+
+/// A binding and its own environment, for somebody who may see it.
+async fn visible(
+    tx: &mut ReadTx,
+    actor: Actor,
+    workspace_id: Uuid,
+    binding_id: Uuid,
+) -> Result<(Binding, EnvironmentScope), Error> {
+    let found = tx.binding_by_id(workspace_id, binding_id).await?;
+    let environment_id = found.as_ref().map_or(Uuid::nil(), |binding| binding.environment_id);
+    let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+    let found = found.zip(scope);
+    Ok(policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, found)?)
+}
+
+/// The active decision of each key that has one, else the last.
+async fn known(
+    tx: &mut ReadTx,
+    scope: &EnvironmentScope,
+    keys: &[&ParsedKey],
+) -> Result<HashMap<String, Binding>, Error> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let providers = keys.iter().map(|parsed| parsed.provider_key.as_str()).collect::<Vec<_>>();
+    let texts = keys.iter().map(|parsed| parsed.key.as_str()).collect::<Vec<_>>();
+    let active = tx.active_bindings(scope, &providers, &texts).await?;
+    let mut known = by_key(active);
+    let missing = texts.into_iter().filter(|text| !known.contains_key(*text)).collect::<Vec<_>>();
+    if !missing.is_empty() {
+        known.extend(by_key(tx.last_bindings(scope, &missing).await?));
+    }
+    Ok(known)
+}
+
+fn by_key(bindings: Vec<Binding>) -> HashMap<String, Binding> {
+    let key = |binding: &Binding| binding.canonical_subject_key.as_str().to_owned();
+    bindings.into_iter().map(|binding| (key(&binding), binding)).collect()
+}
+
+fn answer(parsed: Result<ParsedKey, Error>, known: &HashMap<String, Binding>) -> Result<LookupAnswer, Error> {
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(Error::Refused(errors)) => {
+            let first = errors.into_iter().next();
+            return Ok(first.map_or(LookupAnswer::None, |error| LookupAnswer::Refused { error }));
+        }
+        Err(other) => return Err(other),
+    };
+    Ok(match known.get(parsed.key.as_str()) {
+        None => LookupAnswer::None,
+        Some(binding) if binding.ending.is_none() => LookupAnswer::Active { binding: Box::new(binding.clone()) },
+        Some(binding) => LookupAnswer::Ended { status: binding.status(), binding_id: binding.id },
+    })
+}

@@ -1,0 +1,216 @@
+//! Members and what they are entitled to: an owner's work.
+
+use uuid::Uuid;
+
+use super::setup::unknown_user;
+use super::{Ask, Service};
+use crate::actor::Actor;
+use crate::audit::{Draft, Operation};
+use crate::binding::Decider;
+use crate::error::{Conflict, Error};
+use crate::page::{Page, PageRequest};
+use crate::policy::{self, Capability, FIRST_ROLE, Reach, Role};
+use crate::store::WriteTx;
+use crate::workspace::{Entitlement, Membership, WorkspaceRef};
+
+impl Service {
+    /// Makes a user a member, or a former one again. They see no environment until entitled to it.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `unknown-user`, `member-exists`.
+    pub async fn add_member(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        user_id: Uuid,
+        role: Role,
+    ) -> Result<Membership, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.add_member_once(actor, workspace_id, user_id, role)).await
+    }
+
+    async fn add_member_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        user_id: Uuid,
+        role: Role,
+    ) -> Result<Membership, Error> {
+        let mut tx = self.managing(actor, workspace_id, Operation::MembershipAdd).await?;
+        if !tx.is_live_user(user_id).await? {
+            return Err(unknown_user());
+        }
+        let added = tx.insert_membership(workspace_id, user_id, role).await?;
+        let added = added.ok_or(Conflict::MemberExists)?;
+        tx.commit(about_member(Operation::MembershipAdd, actor, user_id, Some(role))).await?;
+        Ok(added)
+    }
+
+    /// Gives a member another role.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `not-a-member`, `last-owner`.
+    pub async fn change_member_role(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        user_id: Uuid,
+        role: Role,
+    ) -> Result<Membership, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.change_member_role_once(actor, workspace_id, user_id, role)).await
+    }
+
+    async fn change_member_role_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        user_id: Uuid,
+        role: Role,
+    ) -> Result<Membership, Error> {
+        let mut tx = self.managing(actor, workspace_id, Operation::MembershipChange).await?;
+        if role != FIRST_ROLE {
+            refuse_last_of_first_role(&mut tx, workspace_id, user_id).await?;
+        }
+        let changed = tx.update_membership_role(workspace_id, user_id, role).await?;
+        let changed = changed.ok_or(Conflict::NotAMember)?;
+        tx.commit(about_member(Operation::MembershipChange, actor, user_id, Some(role))).await?;
+        Ok(changed)
+    }
+
+    /// Ends a membership and every entitlement with it. The row stays: decisions name it.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `not-a-member`, `last-owner`.
+    pub async fn end_membership(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        user_id: Uuid,
+    ) -> Result<Membership, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.end_membership_once(actor, workspace_id, user_id)).await
+    }
+
+    async fn end_membership_once(&self, actor: Actor, workspace_id: Uuid, user_id: Uuid) -> Result<Membership, Error> {
+        let mut tx = self.managing(actor, workspace_id, Operation::MembershipEnd).await?;
+        refuse_last_of_first_role(&mut tx, workspace_id, user_id).await?;
+        let ended = tx.end_membership(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
+        tx.commit(about_member(Operation::MembershipEnd, actor, user_id, Some(ended.role))).await?;
+        Ok(ended)
+    }
+
+    /// The members of a workspace, former ones too.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`.
+    pub async fn members(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        page: PageRequest,
+    ) -> Result<Page<Membership>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.store.read().await?;
+        let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        policy::authorize(Capability::WorkspaceManage, Reach::Workspace, standing, Some(()))?;
+        Ok(tx.memberships(workspace_id, page).await?)
+    }
+
+    /// Entitles a member to an environment the actor is entitled to.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `not-a-member`, `entitlement-exists`.
+    pub async fn grant_entitlement(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Entitlement, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.grant_entitlement_once(actor, workspace_id, environment_id, user_id)).await
+    }
+
+    async fn grant_entitlement_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Entitlement, Error> {
+        let operation = Operation::EntitlementGrant;
+        let mut tx = self.write(workspace_id).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
+        let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
+        let (theirs, _) = tx.standing(workspace_id, user_id, environment_id).await?;
+        if !theirs.is_member() {
+            return Err(Conflict::NotAMember.into());
+        }
+        let granted = tx.insert_entitlement(&scope, user_id).await?.ok_or(Conflict::EntitlementExists)?;
+        let mut event = about_member(operation, actor, user_id, None);
+        event.environment_id = Some(environment_id);
+        tx.commit(event).await?;
+        Ok(granted)
+    }
+
+    /// Ends a member's entitlement to an environment the actor is entitled to.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `not-entitled`.
+    pub async fn end_entitlement(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Entitlement, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.retrying(|| self.end_entitlement_once(actor, workspace_id, environment_id, user_id)).await
+    }
+
+    async fn end_entitlement_once(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Entitlement, Error> {
+        let operation = Operation::EntitlementEnd;
+        let mut tx = self.write(workspace_id).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
+        let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
+        let ended = tx.end_entitlement(&scope, user_id).await?.ok_or(Conflict::NotEntitled)?;
+        let mut event = about_member(operation, actor, user_id, None);
+        event.environment_id = Some(environment_id);
+        tx.commit(event).await?;
+        Ok(ended)
+    }
+
+    /// A transaction of somebody who may manage the workspace.
+    async fn managing(&self, actor: Actor, workspace_id: Uuid, operation: Operation) -> Result<WriteTx, Error> {
+        let mut tx = self.write(workspace_id).await?;
+        let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        let ask = Ask::workspace(actor, operation, Capability::WorkspaceManage);
+        let (tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
+        Ok(tx)
+    }
+}
+
+fn about_member(operation: Operation, actor: Actor, user_id: Uuid, role: Option<Role>) -> Draft {
+    let mut event = Draft::new(operation, Decider::Operator(actor.user_id()));
+    event.target_id = Some(user_id);
+    event.role = role;
+    event
+}
+
+/// Two of them leaving at once wait for each other here, and the second sees the first gone.
+async fn refuse_last_of_first_role(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid) -> Result<(), Error> {
+    let holders = tx.lock_members_of_role(workspace_id, FIRST_ROLE).await?;
+    if holders == [user_id] {
+        return Err(Conflict::LastOwner.into());
+    }
+    Ok(())
+}

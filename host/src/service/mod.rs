@@ -1,0 +1,162 @@
+//! The service: one operation, one function, one transaction, one audit event.
+//!
+//! Every function reads from top to bottom: what was found, with the actor's standing; the policy; the
+//! component's verdict; one guarded write; the commit with its event. A missing and a hidden row are the same
+//! `None`. Nothing here knows SQL, HTTP or a command line; nothing here remembers an actor or a scope.
+//!
+//! | file | operations |
+//! |---|---|
+//! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::users`] |
+//! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
+//! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
+//! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
+//! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
+//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `audit.rs` | [`Service::audit_events`] |
+//!
+//! Every operation on a workspace takes the actor and the workspace; those on an environment take it by id;
+//! those on a record take the record's id and work in the record's own environment (P339-01).
+
+mod audit;
+mod binding;
+mod environment;
+mod inventory;
+mod lookup;
+mod membership;
+mod resolve;
+mod setup;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use provident_identity::Identity;
+use uuid::Uuid;
+
+pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
+pub use lookup::MAX_LOOKUP_KEYS;
+pub use setup::Settings;
+
+use crate::actor::Actor;
+use crate::audit::{Draft, Operation};
+use crate::binding::Decider;
+use crate::clock::{Clock, Ids};
+use crate::error::Error;
+use crate::policy::{self, Capability, Denial, Reach, Standing};
+use crate::secret::MasterKey;
+use crate::store::{Store, WriteTx};
+use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
+
+/// How often a transaction that met another one is begun again.
+const ATTEMPTS: u32 = 6;
+/// The wait before the second attempt; it doubles.
+const BACKOFF_MS: u64 = 5;
+
+/// Every operation there is, on one opened database. `Send + Sync`; share it by reference.
+#[derive(Debug)]
+pub struct Service {
+    store: Store,
+    identity: Arc<Identity>,
+    clock: Clock,
+    ids: Ids,
+    master: Arc<MasterKey>,
+}
+
+/// What a mutation asks the policy.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    actor: Actor,
+    operation: Operation,
+    capability: Capability,
+    reach: Reach,
+}
+
+impl Ask {
+    /// To change something of the workspace itself.
+    fn workspace(actor: Actor, operation: Operation, capability: Capability) -> Self {
+        Self { actor, operation, capability, reach: Reach::Workspace }
+    }
+
+    /// To change something in an environment.
+    fn environment(actor: Actor, operation: Operation, capability: Capability) -> Self {
+        Self { actor, operation, capability, reach: Reach::Environment }
+    }
+}
+
+impl Service {
+    /// The identity component this service judges by.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Closes the database, once what runs on it is done.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// The id of a workspace as named. One nobody has gives the platform's, of which nobody is a member: a
+    /// missing workspace is then refused as a hidden one is.
+    async fn workspace_id(&self, workspace: &WorkspaceRef) -> Result<Uuid, Error> {
+        let slug = match workspace {
+            WorkspaceRef::Id(id) => return Ok(*id),
+            WorkspaceRef::Slug(slug) => slug.parse::<Slug>(),
+        };
+        match slug {
+            Ok(slug) => {
+                let found = self.store.workspace_id_by_slug(slug.as_str()).await?;
+                Ok(found.unwrap_or(PLATFORM_WORKSPACE))
+            }
+            Err(_) => Ok(PLATFORM_WORKSPACE),
+        }
+    }
+
+    async fn write(&self, workspace_id: Uuid) -> Result<WriteTx, Error> {
+        Ok(self.store.write(workspace_id, self.clock.now(), &self.ids, &self.master).await?)
+    }
+
+    /// Judges a mutation. A denial is told of in the same transaction: a member's in the workspace's chain, with
+    /// the environment only if the member may know of it; a stranger's in the platform's own (X43).
+    async fn admit<T>(
+        &self,
+        mut tx: WriteTx,
+        ask: Ask,
+        standing: Standing,
+        environment_id: Option<Uuid>,
+        found: Option<T>,
+    ) -> Result<(WriteTx, T), Error> {
+        match policy::authorize(ask.capability, ask.reach, standing, found) {
+            Ok(found) => Ok((tx, found)),
+            Err(denial) => {
+                let mut event = Draft::new(ask.operation, Decider::Operator(ask.actor.user_id()));
+                event.denial = Some(denial);
+                event.environment_id = environment_id.filter(|_| denial == Denial::Forbidden);
+                if !standing.is_member() {
+                    tx.tell_the_platform();
+                }
+                tx.commit(event).await?;
+                Err(denial.into())
+            }
+        }
+    }
+
+    /// Does a whole transaction again as long as others were in its way, a bounded number of times, each after a
+    /// longer wait of random length.
+    async fn retrying<T, F, Attempt>(&self, attempt: F) -> Result<T, Error>
+    where
+        F: Fn() -> Attempt,
+        Attempt: Future<Output = Result<T, Error>>,
+    {
+        let mut wait_ms = BACKOFF_MS;
+        for _ in 1..ATTEMPTS {
+            match attempt().await {
+                Err(error) if error.is_transient() => {}
+                outcome => return outcome,
+            }
+            let [random] = *self.ids.random::<1>()?;
+            let jitter_ms = wait_ms.saturating_mul(u64::from(random)) / 255;
+            tokio::time::sleep(Duration::from_millis(wait_ms.saturating_add(jitter_ms))).await;
+            wait_ms = wait_ms.saturating_mul(2);
+        }
+        attempt().await
+    }
+}

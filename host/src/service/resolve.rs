@@ -1,0 +1,256 @@
+//! What a decision is about: from the ways a request may name a subject or a resource to keys, through the
+//! identity component; and whether what a request refers to is the environment's own.
+
+use provident_identity::{
+    CanonicalSubjectKey, IdentityError, KeyForm, ParsedKey, ProviderResourceDescriptor, ResourceIdentity, SubjectClass,
+    SupportLevel,
+};
+use uuid::Uuid;
+
+use super::Service;
+use crate::binding::{BoundResource, LegacySubjectKey, ResourceRef, Sources, SubjectRef};
+use crate::error::Error;
+use crate::inventory::InventoryItem;
+use crate::store::{EnvironmentScope, WriteTx};
+
+/// A subject, resolved.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) key: CanonicalSubjectKey,
+    pub(super) provider_key: String,
+    pub(super) class: SubjectClass,
+    pub(super) type_key: String,
+    /// None for a bare key: then the request has to say.
+    domain: Option<String>,
+    /// The inventory item it was named by.
+    pub(super) item_id: Option<Uuid>,
+}
+
+/// A resource, resolved.
+#[derive(Debug)]
+pub(super) struct Resource {
+    pub(super) bound: BoundResource,
+    /// The inventory item it was named by.
+    pub(super) item_id: Option<Uuid>,
+}
+
+impl Service {
+    /// Finds out which subject is meant.
+    pub(super) async fn subject(
+        &self,
+        tx: &mut WriteTx,
+        scope: &EnvironmentScope,
+        subject: &SubjectRef,
+    ) -> Result<Subject, Error> {
+        match subject {
+            SubjectRef::Key(text) => {
+                let parsed = self.parse(text, "subject")?;
+                Ok(Subject {
+                    key: parsed.key,
+                    provider_key: parsed.provider_key,
+                    class: parsed.subject_class,
+                    type_key: parsed.subject_type_key,
+                    domain: None,
+                    item_id: None,
+                })
+            }
+            SubjectRef::InventoryItem(id) => {
+                let item = item(tx, scope, *id, "subject_inventory_item_id").await?;
+                Ok(Subject {
+                    key: item.canonical_subject_key,
+                    provider_key: item.identity.provider_key,
+                    class: item.subject_class,
+                    type_key: item.subject_type_key,
+                    domain: Some(item.subject_domain),
+                    item_id: Some(*id),
+                })
+            }
+            SubjectRef::Descriptor(descriptor) => {
+                let described = self.identity.describe(descriptor)?;
+                Ok(Subject {
+                    key: described.key,
+                    provider_key: descriptor.identity.provider_key.clone(),
+                    class: descriptor.subject_class,
+                    type_key: descriptor.subject_type_key.clone(),
+                    domain: Some(descriptor.subject_domain.clone()),
+                    item_id: None,
+                })
+            }
+        }
+    }
+
+    /// Finds out which resource is meant.
+    pub(super) async fn resource(
+        &self,
+        tx: &mut WriteTx,
+        scope: &EnvironmentScope,
+        resource: Option<&ResourceRef>,
+    ) -> Result<Option<Resource>, Error> {
+        let resolved = match resource {
+            None => return Ok(None),
+            Some(ResourceRef::Key(text)) => {
+                let parsed = self.parse(text, "resource")?;
+                let identity = identity_of(&parsed);
+                Resource { bound: bound(parsed.key, identity), item_id: None }
+            }
+            Some(ResourceRef::InventoryItem(id)) => {
+                let item = item(tx, scope, *id, "resource_inventory_item_id").await?;
+                Resource { bound: bound(item.canonical_subject_key, item.identity), item_id: Some(*id) }
+            }
+            Some(ResourceRef::Descriptor(descriptor)) => {
+                let described = self.identity.describe(descriptor)?;
+                Resource { bound: bound(described.key, descriptor.identity.clone()), item_id: None }
+            }
+        };
+        Ok(Some(resolved))
+    }
+
+    /// The domain of a subject: its own, else the one given or, when superseding, inherited.
+    pub(super) fn domain(
+        &self,
+        subject: &Subject,
+        given: Option<&str>,
+        inherited: Option<&str>,
+    ) -> Result<String, Error> {
+        match (&subject.domain, given, inherited) {
+            (Some(own), Some(given), _) if own != given => Err(Error::invalid(
+                "subject-domain-mismatch",
+                "subject_domain",
+                "the subject is known by another domain",
+            )),
+            (Some(own), _, _) => Ok(own.clone()),
+            (None, Some(given), _) => self.checked_domain(subject, given),
+            (None, None, Some(inherited)) => Ok(inherited.to_owned()),
+            (None, None, None) => Err(Error::invalid(
+                "subject-domain-required",
+                "subject_domain",
+                "a subject named by its key alone needs its domain",
+            )),
+        }
+    }
+
+    /// Has the component judge a domain: as that of a descriptor with the subject's own key.
+    fn checked_domain(&self, subject: &Subject, domain: &str) -> Result<String, Error> {
+        let parsed = self.identity.parse(subject.key.as_str())?;
+        let descriptor = ProviderResourceDescriptor {
+            identity: identity_of(&parsed),
+            subject_domain: domain.to_owned(),
+            subject_class: parsed.subject_class,
+            subject_type_key: parsed.subject_type_key,
+            support_level: SupportLevel::Supported,
+            display_label: None,
+            source_inventory_item_id: None,
+            source_policy_version_id: None,
+            source_operation_run_id: None,
+        };
+        self.identity.describe(&descriptor)?;
+        Ok(domain.to_owned())
+    }
+
+    /// Takes a key apart. A refused one is told of by the member it was given in, as `check` does.
+    pub(super) fn parse(&self, text: &str, field: &str) -> Result<ParsedKey, Error> {
+        self.identity.parse(text).map_err(|error| match Error::from(error) {
+            Error::Refused(errors) => {
+                let name = |error| IdentityError { field: field.to_owned(), ..error };
+                Error::Refused(errors.into_iter().map(name).collect())
+            }
+            other => other,
+        })
+    }
+}
+
+/// Refuses a connection of another environment or of another provider (P381-91, -92, -107).
+pub(super) async fn check_connection(
+    tx: &mut WriteTx,
+    scope: &EnvironmentScope,
+    connection_id: Option<Uuid>,
+    provider_key: &str,
+) -> Result<(), Error> {
+    let Some(id) = connection_id else {
+        return Ok(());
+    };
+    match tx.provider_of_connection(scope, id).await? {
+        None => Err(Error::source_out_of_scope("provider_connection_id")),
+        Some(provider) if provider != provider_key => Err(Error::invalid(
+            "connection-provider-mismatch",
+            "provider_connection_id",
+            "the connection is another provider's than the subject",
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Refuses sources that are not the environment's own (P381-91, -107; X17).
+pub(super) async fn check_sources(tx: &mut WriteTx, scope: &EnvironmentScope, sources: Sources) -> Result<(), Error> {
+    if let Some(id) = sources.operation_run_id
+        && !tx.has_operation_run(scope, id).await?
+    {
+        return Err(Error::source_out_of_scope("source_operation_run_id"));
+    }
+    if let Some(id) = sources.baseline_snapshot_id
+        && !tx.has_baseline_snapshot(scope, id).await?
+    {
+        return Err(Error::source_out_of_scope("source_baseline_snapshot_id"));
+    }
+    if let Some(id) = sources.inventory_item_id
+        && !tx.has_inventory_item(scope, id).await?
+    {
+        return Err(Error::source_out_of_scope("source_inventory_item_id"));
+    }
+    if let Some(id) = sources.policy_version_id
+        && !tx.has_policy_version(scope, id).await?
+    {
+        return Err(Error::source_out_of_scope("source_policy_version_id"));
+    }
+    Ok(())
+}
+
+/// Refuses a former key that cannot be kept byte for byte.
+pub(super) fn check_legacy_key(key: Option<&LegacySubjectKey>) -> Result<(), Error> {
+    match key.map(LegacySubjectKey::as_str) {
+        Some(text) if text.len() > LegacySubjectKey::MAX_BYTES => {
+            Err(Error::invalid("legacy-key-too-long", "legacy_subject_key", "at most 2,048 bytes"))
+        }
+        Some(text) if text.contains('\0') => {
+            Err(Error::invalid("legacy-key-not-storable", "legacy_subject_key", "no U+0000"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn item(
+    tx: &mut WriteTx,
+    scope: &EnvironmentScope,
+    id: Uuid,
+    field: &'static str,
+) -> Result<InventoryItem, Error> {
+    let found = tx.inventory_item_by_id(scope.workspace_id(), id).await?;
+    found.filter(|item| item.environment_id == scope.environment_id()).ok_or_else(|| Error::source_out_of_scope(field))
+}
+
+fn bound(key: CanonicalSubjectKey, identity: ResourceIdentity) -> BoundResource {
+    BoundResource {
+        key,
+        resource_type: identity.resource_type,
+        provider_resource_id: identity.provider_resource_id,
+        external_id: identity.external_id,
+        discriminator: identity.discriminator,
+        fingerprint: identity.fingerprint,
+    }
+}
+
+/// As much of an identity as a key carries.
+fn identity_of(parsed: &ParsedKey) -> ResourceIdentity {
+    let mut identity = ResourceIdentity {
+        provider_key: parsed.provider_key.clone(),
+        resource_type: parsed.resource_type.clone(),
+        ..ResourceIdentity::default()
+    };
+    let value = Some(parsed.value.clone());
+    match parsed.form {
+        KeyForm::Id => identity.provider_resource_id = value,
+        KeyForm::Ext => identity.external_id = value,
+        KeyForm::Disc => identity.discriminator = value,
+    }
+    identity
+}

@@ -1,0 +1,30 @@
+//! The store: the only room that knows SQL.
+//!
+//! One [`Store`] over two engines, opened by URL. Services see `ReadTx`, which cannot write, and `WriteTx`,
+//! whose only way to commit takes the event that tells of the change. One file per noun; one text per
+//! statement, whatever the engine. What may be done to rows is decided above, what rows may look like in
+//! `migrations/`. Read next: `tx.rs`, then a noun.
+
+mod audit;
+mod binding;
+mod binding_row;
+mod encoding;
+mod engine;
+mod environment;
+mod error;
+mod inventory;
+mod membership;
+mod open;
+mod platform;
+mod source;
+mod statement;
+mod tx;
+
+pub use environment::EnvironmentScope;
+pub use error::StoreError;
+pub use open::Store;
+pub use statement::statements_run;
+
+pub(crate) use binding::NewBinding;
+pub(crate) use inventory::{KnownItem, Observation};
+pub(crate) use tx::{ReadTx, WriteTx};
