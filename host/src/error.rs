@@ -194,14 +194,19 @@ impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Refused(errors) => Self::Refused(errors),
-            CallError::Component(error) => Self::Internal(Internal::Component(error)),
+            CallError::Component(error) => error.into(),
         }
     }
 }
 
 impl From<ComponentError> for Error {
     fn from(error: ComponentError) -> Self {
-        Self::Internal(Internal::Component(error))
+        match error {
+            ComponentError::InputTooLarge { .. } => {
+                Self::invalid("input-too-large", "request", "over the limit of one call")
+            }
+            other => Self::Internal(Internal::Component(other)),
+        }
     }
 }
 
@@ -228,7 +233,8 @@ fn first_message(errors: &[IdentityError]) -> &str {
     errors.first().map_or("", |error| error.message.as_str())
 }
 
-/// The stable codes of the host itself, and what each means. Those of the component are [`ErrorCode::ALL`].
+/// The stable codes of the host itself, and what each means. Those of the component are [`ErrorCode::ALL`], those of
+/// running it [`ComponentError::CODES`].
 pub const HOST_CODES: &[(&str, &str)] = &[
     ("not-found", "it does not exist, or the actor may not know that it does"),
     ("forbidden", "the actor may know of it, and not do this"),
@@ -272,10 +278,10 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("no-randomness", "the system's source of randomness failed"),
 ];
 
-/// Every stable code there is: the component's, then the host's.
+/// Every stable code there is: the component's, those of running it, the host's.
 pub fn all_codes() -> impl Iterator<Item = &'static str> {
     let component = ErrorCode::ALL.iter().map(|code| code.as_str());
-    component.chain(HOST_CODES.iter().map(|(code, _)| *code))
+    component.chain(ComponentError::CODES.iter().copied()).chain(HOST_CODES.iter().map(|(code, _)| *code))
 }
 
 #[cfg(test)]

@@ -299,7 +299,7 @@ fn checksum(body: &str) -> String {
 fn refuse_exposed(file: &fs::File) -> Result<(), SecretError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = file.metadata().map_err(SecretError::File)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SecretError::Exposed) }
+    if mode.trailing_zeros() >= 6 { Ok(()) } else { Err(SecretError::Exposed) }
 }
 
 #[cfg(not(unix))]

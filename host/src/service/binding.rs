@@ -294,10 +294,7 @@ impl Service {
         resource: Option<&Resource>,
         note: Option<&Note>,
     ) -> Result<Option<Note>, Error> {
-        let note = match note {
-            None => None,
-            Some(note) => self.identity.rewrite_note(note.as_str())?,
-        };
+        let note = self.rewritten(note)?;
         self.identity.check(&Decision {
             action: judged.action,
             actor: judged.actor,

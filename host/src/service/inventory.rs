@@ -160,6 +160,13 @@ impl Service {
                             .map(|error| ImportRefusal::new(position, error.code, error.field, error.message)),
                     );
                 }
+                Err(Error::Invalid(invalid)) => refusals.push(ImportRefusal {
+                    position,
+                    first_position: None,
+                    code: invalid.code.to_owned(),
+                    field: invalid.field.to_owned(),
+                    message: invalid.message.to_owned(),
+                }),
                 Err(other) => return Err(other),
             }
         }

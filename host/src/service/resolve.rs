@@ -2,13 +2,13 @@
 //! identity component; and whether what a request refers to is the environment's own.
 
 use provident_identity::{
-    CanonicalSubjectKey, IdentityError, KeyForm, ParsedKey, ProviderResourceDescriptor, ResourceIdentity, SubjectClass,
-    SupportLevel,
+    CallError, CanonicalSubjectKey, ComponentError, ErrorCode, IdentityError, KeyForm, ParsedKey,
+    ProviderResourceDescriptor, ResourceIdentity, SubjectClass, SupportLevel,
 };
 use uuid::Uuid;
 
 use super::Service;
-use crate::binding::{BoundResource, LegacySubjectKey, ResourceRef, Sources, SubjectRef};
+use crate::binding::{BoundResource, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef};
 use crate::error::Error;
 use crate::inventory::InventoryItem;
 use crate::store::{EnvironmentScope, WriteTx};
@@ -149,14 +149,30 @@ impl Service {
 
     /// Takes a key apart. A refused one is told of by the member it was given in, as `check` does.
     pub(super) fn parse(&self, text: &str, field: &str) -> Result<ParsedKey, Error> {
-        self.identity.parse(text).map_err(|error| match Error::from(error) {
-            Error::Refused(errors) => {
-                let name = |error| IdentityError { field: field.to_owned(), ..error };
-                Error::Refused(errors.into_iter().map(name).collect())
+        self.identity.parse(text).map_err(|error| match error {
+            CallError::Refused(errors) => {
+                let named = |error| IdentityError { field: field.to_owned(), ..error };
+                Error::Refused(errors.into_iter().map(named).collect())
             }
-            other => other,
+            CallError::Component(ComponentError::InputTooLarge { .. }) => too_long(ErrorCode::KeyTooLong, field),
+            CallError::Component(error) => error.into(),
         })
     }
+
+    /// A note as it is to be judged and stored.
+    pub(super) fn rewritten(&self, note: Option<&Note>) -> Result<Option<String>, Error> {
+        match note.map(|note| self.identity.rewrite_note(note.as_str())) {
+            None => Ok(None),
+            Some(Err(ComponentError::InputTooLarge { .. })) => Err(too_long(ErrorCode::NoteTooLong, "note")),
+            Some(rewritten) => Ok(rewritten?),
+        }
+    }
+}
+
+/// What is too long for a call is too long for the rule, which the component then never gets to see.
+fn too_long(code: ErrorCode, field: &str) -> Error {
+    let message = "over the limit of one call".to_owned();
+    Error::Refused(vec![IdentityError { code, field: field.to_owned(), message }])
 }
 
 /// Refuses a connection of another environment or of another provider (P381-91, -92, -107).

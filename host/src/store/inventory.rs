@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use provident_identity::{CanonicalSubjectKey, ProviderResourceDescriptor, ResourceIdentity};
+use provident_identity::{CanonicalSubjectKey, ProviderResourceDescriptor, ResourceIdentity, SubjectClass};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -45,6 +45,7 @@ pub(crate) struct Observation<'a> {
 }
 
 #[derive(FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "four columns, not a state")]
 struct ItemRow {
     id: Uuid,
     workspace_id: Uuid,
@@ -169,7 +170,7 @@ impl ReadTx {
             .bind(scope.environment_id())
             .bind(page.after())
             .bind(filter.provider_key.as_deref())
-            .bind(filter.subject_class.map(|class| class.as_str()))
+            .bind(filter.subject_class.map(SubjectClass::as_str))
             .bind(filter.subject_domain.as_deref())
             .bind(filter.subject_type_key.as_deref())
             .bind(filter.canonical_subject_key.as_deref())
