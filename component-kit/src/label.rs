@@ -36,12 +36,7 @@ mod tests {
 
     #[test]
     fn up_to_the_limit_nothing_is_cut() {
-        for text in [
-            "a".repeat(LABEL_BYTES),
-            "é".repeat(256),
-            " ".into(),
-            "\u{0}\n".into(),
-        ] {
+        for text in ["a".repeat(LABEL_BYTES), "é".repeat(256), " ".into(), "\u{0}\n".into()] {
             assert_eq!(cut(&text).as_deref(), Some(text.as_str()));
         }
     }

@@ -132,10 +132,7 @@ impl Code {
 
 /// What identifies a resource at its provider. No label has a place here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the contract's record, field by field"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the contract's record, field by field")]
 pub struct Identity {
     /// The provider.
     pub provider_key: &'static str,
@@ -224,22 +221,13 @@ impl Fault {
     /// A fault of one member.
     #[must_use]
     pub fn new(code: Code, field: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            field,
-            message: message.into(),
-        }
+        Self { code, field, message: message.into() }
     }
 
     /// The refusal of the object at a position.
     #[must_use]
     pub fn at(self, position: u32) -> Refusal {
-        Refusal {
-            position,
-            code: self.code,
-            field: self.field,
-            message: self.message,
-        }
+        Refusal { position, code: self.code, field: self.field, message: self.message }
     }
 }
 
@@ -268,42 +256,14 @@ impl Descriptor {
     /// The first rule broken, in the order of deriving, with the raw member to blame.
     pub fn checked(self, origins: &Origins) -> Result<Self, Fault> {
         let identity = &self.identity;
-        sound(
-            Some(&identity.resource_type),
-            TYPE_BYTES,
-            origins.resource_type,
-        )?;
-        sound(
-            identity.provider_resource_id.as_ref(),
-            VALUE_BYTES,
-            origins.provider_resource_id,
-        )?;
-        sound(
-            identity.external_id.as_ref(),
-            VALUE_BYTES,
-            origins.external_id,
-        )?;
-        if let Some(code) = identity
-            .discriminator
-            .as_deref()
-            .and_then(text::discriminator_fault)
-        {
-            return Err(Fault::new(
-                code,
-                origins.discriminator,
-                "no canonical discriminator can be made of it",
-            ));
+        sound(Some(&identity.resource_type), TYPE_BYTES, origins.resource_type)?;
+        sound(identity.provider_resource_id.as_ref(), VALUE_BYTES, origins.provider_resource_id)?;
+        sound(identity.external_id.as_ref(), VALUE_BYTES, origins.external_id)?;
+        if let Some(code) = identity.discriminator.as_deref().and_then(text::discriminator_fault) {
+            return Err(Fault::new(code, origins.discriminator, "no canonical discriminator can be made of it"));
         }
-        sound(
-            identity.fingerprint.as_ref(),
-            VALUE_BYTES,
-            origins.fingerprint,
-        )?;
-        sound(
-            Some(&self.subject_type_key),
-            TYPE_BYTES,
-            origins.subject_type_key,
-        )?;
+        sound(identity.fingerprint.as_ref(), VALUE_BYTES, origins.fingerprint)?;
+        sound(Some(&self.subject_type_key), TYPE_BYTES, origins.subject_type_key)?;
         if self.key_bytes(origins)? > KEY_BYTES {
             return Err(Fault::new(
                 Code::KeyTooLong,
@@ -320,11 +280,7 @@ impl Descriptor {
         let (form, value) = match self.form() {
             Some(found) => found,
             None if self.takes_only_discriminator() => {
-                return Err(Fault::new(
-                    Code::MissingDiscriminator,
-                    origins.discriminator,
-                    "it has no canonical name",
-                ));
+                return Err(Fault::new(Code::MissingDiscriminator, origins.discriminator, "it has no canonical name"));
             }
             None => {
                 return Err(Fault::new(
@@ -350,32 +306,25 @@ impl Descriptor {
         let identity = &self.identity;
         let flagged = identity.built_in || identity.default || identity.virtual_;
         match self.subject_class {
-            SubjectClass::ProviderBuiltin
-            | SubjectClass::ProviderDefault
-            | SubjectClass::VirtualAssignmentTarget => true,
-            SubjectClass::Unsupported | SubjectClass::Unknown => flagged,
-            SubjectClass::Policy | SubjectClass::Foundation | SubjectClass::AssignmentTarget => {
-                false
+            SubjectClass::ProviderBuiltin | SubjectClass::ProviderDefault | SubjectClass::VirtualAssignmentTarget => {
+                true
             }
+            SubjectClass::Unsupported | SubjectClass::Unknown => flagged,
+            SubjectClass::Policy | SubjectClass::Foundation | SubjectClass::AssignmentTarget => false,
         }
     }
 
     /// The form of the key and the text it carries.
     fn form(&self) -> Option<(&'static str, &str)> {
         let identity = &self.identity;
-        let id = identity
-            .provider_resource_id
-            .as_deref()
-            .map(|id| ("id", id));
+        let id = identity.provider_resource_id.as_deref().map(|id| ("id", id));
         let external = identity.external_id.as_deref().map(|id| ("ext", id));
         let canonical = identity.discriminator.as_deref().map(|name| ("disc", name));
         if self.takes_only_discriminator() {
             return canonical;
         }
         let spare = match self.subject_class {
-            SubjectClass::Unsupported | SubjectClass::Unknown if !identity.tenant_owned => {
-                canonical
-            }
+            SubjectClass::Unsupported | SubjectClass::Unknown if !identity.tenant_owned => canonical,
             _ => None,
         };
         id.or(external).or(spare)
@@ -394,11 +343,7 @@ fn sound(text: Option<&String>, limit_bytes: usize, field: &'static str) -> Resu
                 Code::Noncharacter => "contains a noncharacter",
                 _ => "is too long",
             };
-            Err(Fault::new(
-                code,
-                field,
-                format!("`{}` {said}", text::echo(text).escape_debug()),
-            ))
+            Err(Fault::new(code, field, format!("`{}` {said}", text::echo(text).escape_debug())))
         }
     }
 }

@@ -54,11 +54,7 @@ impl Kind {
 /// `document-too-large` over [`DOCUMENT_BYTES`].
 pub fn open(document: &str) -> Result<&str, Fault> {
     if document.len() > DOCUMENT_BYTES {
-        return Err(Fault::new(
-            Code::DocumentTooLarge,
-            DOCUMENT,
-            format!("over {DOCUMENT_BYTES} bytes"),
-        ));
+        return Err(Fault::new(Code::DocumentTooLarge, DOCUMENT, format!("over {DOCUMENT_BYTES} bytes")));
     }
     Ok(document.strip_prefix('\u{FEFF}').unwrap_or(document))
 }
@@ -78,27 +74,16 @@ pub struct Objects<'a> {
 /// # Errors
 ///
 /// As [`open`], [`elements`] and [`members`]: the document is refused as a whole.
-pub fn objects<'a>(
-    document: &'a str,
-    list: &'static str,
-    id: &'static str,
-) -> Result<Objects<'a>, Fault> {
+pub fn objects<'a>(document: &'a str, list: &'static str, id: &'static str) -> Result<Objects<'a>, Fault> {
     let json = open(document)?;
     if Kind::of(json) == Kind::Array {
-        return Ok(Objects {
-            page: None,
-            objects: elements(json)?,
-        });
+        return Ok(Objects { page: None, objects: elements(json)? });
     }
     match members(json, [list, id])? {
-        [Some(listed), None] if Kind::of(listed) == Kind::Array => Ok(Objects {
-            page: Some(json),
-            objects: elements(listed)?,
-        }),
-        _ => Ok(Objects {
-            page: None,
-            objects: vec![json],
-        }),
+        [Some(listed), None] if Kind::of(listed) == Kind::Array => {
+            Ok(Objects { page: Some(json), objects: elements(listed)? })
+        }
+        _ => Ok(Objects { page: None, objects: vec![json] }),
     }
 }
 
@@ -113,10 +98,7 @@ pub fn answer(
         Err(fault) => return vec![Err(fault.at(0))],
     };
     let answer = |(position, object)| match describe(object) {
-        Ok(descriptor) => Ok(Adapted {
-            position,
-            descriptor,
-        }),
+        Ok(descriptor) => Ok(Adapted { position, descriptor }),
         Err(fault) => Err(fault.at(position)),
     };
     (0..).zip(objects).map(answer).collect()
@@ -131,11 +113,7 @@ pub fn answer(
 pub fn elements(json: &str) -> Result<Vec<&str>, Fault> {
     let (elements, surplus) = parse(json, Elements)?;
     if surplus {
-        return Err(Fault::new(
-            Code::DocumentTooLarge,
-            DOCUMENT,
-            format!("over {DOCUMENT_OBJECTS} objects"),
-        ));
+        return Err(Fault::new(Code::DocumentTooLarge, DOCUMENT, format!("over {DOCUMENT_OBJECTS} objects")));
     }
     Ok(elements)
 }
@@ -146,17 +124,10 @@ pub fn elements(json: &str) -> Result<Vec<&str>, Fault> {
 ///
 /// `malformed-document`: not one object and nothing else (field `document`), or a wanted member given twice
 /// (field its name).
-pub fn members<'a, const N: usize>(
-    json: &'a str,
-    names: [&'static str; N],
-) -> Result<[Option<&'a str>; N], Fault> {
+pub fn members<'a, const N: usize>(json: &'a str, names: [&'static str; N]) -> Result<[Option<&'a str>; N], Fault> {
     let (members, twice) = parse(json, Members(names))?;
     match twice {
-        Some(name) => Err(Fault::new(
-            Code::MalformedDocument,
-            name,
-            format!("`{name}` is given twice"),
-        )),
+        Some(name) => Err(Fault::new(Code::MalformedDocument, name, format!("`{name}` is given twice"))),
         None => Ok(members),
     }
 }
@@ -168,27 +139,17 @@ pub fn members<'a, const N: usize>(
 /// `malformed-document`, naming the field, if it holds anything but text.
 pub fn text<'a>(json: &'a str, field: &'static str) -> Result<Cow<'a, str>, Fault> {
     if Kind::of(json) != Kind::Text {
-        return Err(Fault::new(
-            Code::MalformedDocument,
-            field,
-            format!("`{field}` is not text"),
-        ));
+        return Err(Fault::new(Code::MalformedDocument, field, format!("`{field}` is not text")));
     }
     parse(json, Text)
 }
 
 fn parse<'a, T: DeserializeSeed<'a>>(json: &'a str, seed: T) -> Result<T::Value, Fault> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    seed.deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| {
-            let place = format!(
-                "not JSON of the expected shape at line {} column {}",
-                error.line(),
-                error.column()
-            );
-            Fault::new(Code::MalformedDocument, DOCUMENT, place)
-        })
+    seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
+        let place = format!("not JSON of the expected shape at line {} column {}", error.line(), error.column());
+        Fault::new(Code::MalformedDocument, DOCUMENT, place)
+    })
 }
 
 struct Elements;
@@ -246,13 +207,8 @@ impl<'a, const N: usize> Visitor<'a> for Members<N> {
         let mut seen = [false; N];
         let mut twice = None;
         while let Some(place) = map.next_key_seed(Name(&self.0))? {
-            let slot = place.and_then(|place| {
-                Some((
-                    members.get_mut(place)?,
-                    seen.get_mut(place)?,
-                    self.0.get(place)?,
-                ))
-            });
+            let slot =
+                place.and_then(|place| Some((members.get_mut(place)?, seen.get_mut(place)?, self.0.get(place)?)));
             let Some((member, seen, name)) = slot else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -331,23 +287,14 @@ mod tests {
     #[test]
     fn the_size_of_a_document_is_limited() {
         assert!(open(&" ".repeat(DOCUMENT_BYTES)).is_ok());
-        assert_eq!(
-            open(&" ".repeat(DOCUMENT_BYTES + 1)).unwrap_err().code,
-            Code::DocumentTooLarge
-        );
+        assert_eq!(open(&" ".repeat(DOCUMENT_BYTES + 1)).unwrap_err().code, Code::DocumentTooLarge);
     }
 
     #[test]
     fn the_number_of_objects_is_limited() {
         let array = |count: usize| String::from("[0") + &",0".repeat(count - 1) + "]";
-        assert_eq!(
-            elements(&array(DOCUMENT_OBJECTS)).unwrap().len(),
-            DOCUMENT_OBJECTS
-        );
-        assert_eq!(
-            elements(&array(DOCUMENT_OBJECTS + 1)).unwrap_err().code,
-            Code::DocumentTooLarge
-        );
+        assert_eq!(elements(&array(DOCUMENT_OBJECTS)).unwrap().len(), DOCUMENT_OBJECTS);
+        assert_eq!(elements(&array(DOCUMENT_OBJECTS + 1)).unwrap_err().code, Code::DocumentTooLarge);
         let broken = array(DOCUMENT_OBJECTS + 1).replace(']', ",}");
         assert_eq!(elements(&broken).unwrap_err().code, Code::MalformedDocument);
     }
@@ -355,10 +302,7 @@ mod tests {
     #[test]
     fn wanted_members_are_found_wherever_they_stand() {
         let json = r#"{"x":[1,{"a":2}],"b" : "two","\u0061":{"deep":1},"c":null}"#;
-        assert_eq!(
-            members(json, ["a", "b", "c", "d"]).unwrap(),
-            [Some(r#"{"deep":1}"#), Some(r#""two""#), None, None]
-        );
+        assert_eq!(members(json, ["a", "b", "c", "d"]).unwrap(), [Some(r#"{"deep":1}"#), Some(r#""two""#), None, None]);
     }
 
     #[test]
@@ -377,30 +321,9 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        for json in [
-            "",
-            " ",
-            "{",
-            "[",
-            "{}x",
-            "{}{}",
-            "{'a':1}",
-            "[1,]",
-            "{\"a\":01}",
-            "nul",
-            "7",
-            "\"a\"",
-        ] {
-            assert_eq!(
-                members(json, ["a"]).unwrap_err().code,
-                Code::MalformedDocument,
-                "{json}"
-            );
-            assert_eq!(
-                elements(json).unwrap_err().code,
-                Code::MalformedDocument,
-                "{json}"
-            );
+        for json in ["", " ", "{", "[", "{}x", "{}{}", "{'a':1}", "[1,]", "{\"a\":01}", "nul", "7", "\"a\""] {
+            assert_eq!(members(json, ["a"]).unwrap_err().code, Code::MalformedDocument, "{json}");
+            assert_eq!(elements(json).unwrap_err().code, Code::MalformedDocument, "{json}");
         }
     }
 
@@ -408,11 +331,7 @@ mod tests {
     fn text_is_decoded_and_nothing_else_is_text() {
         assert_eq!(text(r#""a\u00e9\n""#, "f").unwrap(), "aé\n");
         for json in ["1", "true", "{}", "[]", "null", r#""\ud800""#] {
-            assert_eq!(
-                text(json, "f").unwrap_err().code,
-                Code::MalformedDocument,
-                "{json}"
-            );
+            assert_eq!(text(json, "f").unwrap_err().code, Code::MalformedDocument, "{json}");
         }
         assert_eq!(Kind::of(" \n{"), Kind::Object);
     }

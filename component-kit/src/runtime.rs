@@ -22,10 +22,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 ///
 /// `old_pointer` must be null with `old_length` 0, or come from this function with that length and alignment;
 /// `alignment` must be a power of two. The canonical ABI promises both.
-#[expect(
-    unsafe_code,
-    reason = "the canonical ABI calls this symbol by name and speaks in raw pointers"
-)]
+#[expect(unsafe_code, reason = "the canonical ABI calls this symbol by name and speaks in raw pointers")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cabi_realloc(
     old_pointer: *mut u8,

@@ -16,8 +16,7 @@ pub const KEY_BYTES: usize = 1024;
 /// The first rule a text breaks: empty, surrounding white space, control character, noncharacter, length.
 #[must_use]
 pub fn fault(text: &str, limit_bytes: usize) -> Option<Code> {
-    let surrounded =
-        |text: &str| text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
+    let surrounded = |text: &str| text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
     if text.is_empty() {
         Some(Code::EmptyField)
     } else if surrounded(text) {
@@ -38,37 +37,22 @@ pub fn fault(text: &str, limit_bytes: usize) -> Option<Code> {
 pub fn discriminator_fault(text: &str) -> Option<Code> {
     let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let sound = text.bytes().next().is_some_and(lower)
-        && text
-            .bytes()
-            .all(|byte| lower(byte) || matches!(byte, b'.' | b'_' | b'-'));
-    fault(text, VALUE_BYTES).or(if sound {
-        None
-    } else {
-        Some(Code::BadDiscriminator)
-    })
+        && text.bytes().all(|byte| lower(byte) || matches!(byte, b'.' | b'_' | b'-'));
+    fault(text, VALUE_BYTES).or(if sound { None } else { Some(Code::BadDiscriminator) })
 }
 
 /// The length of a text as a segment of a key: three bytes for each byte outside `A-Za-z0-9-._~`.
 #[must_use]
 pub fn segment_bytes(text: &str) -> usize {
     text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-                1
-            } else {
-                3
-            }
-        })
+        .map(|byte| if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') { 1 } else { 3 })
         .sum()
 }
 
 /// At most 64 characters of a text, for messages.
 #[must_use]
 pub fn echo(text: &str) -> &str {
-    text.char_indices()
-        .nth(64)
-        .and_then(|(end, _)| text.get(..end))
-        .unwrap_or(text)
+    text.char_indices().nth(64).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn is_noncharacter(character: char) -> bool {
@@ -96,10 +80,7 @@ mod tests {
             assert_eq!(fault(text, TYPE_BYTES), expected, "{text:?}");
         }
         assert_eq!(fault(&"é".repeat(64), TYPE_BYTES), None);
-        assert_eq!(
-            fault(&("é".repeat(64) + "a"), TYPE_BYTES),
-            Some(Code::FieldTooLong)
-        );
+        assert_eq!(fault(&("é".repeat(64) + "a"), TYPE_BYTES), Some(Code::FieldTooLong));
     }
 
     #[test]
@@ -108,11 +89,7 @@ mod tests {
             assert_eq!(discriminator_fault(sound), None, "{sound}");
         }
         for broken in ["A", "-a", "a b", "é", "a:b"] {
-            assert_eq!(
-                discriminator_fault(broken),
-                Some(Code::BadDiscriminator),
-                "{broken}"
-            );
+            assert_eq!(discriminator_fault(broken), Some(Code::BadDiscriminator), "{broken}");
         }
         assert_eq!(discriminator_fault(""), Some(Code::EmptyField));
     }

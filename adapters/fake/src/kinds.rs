@@ -22,73 +22,17 @@ pub struct Kind {
 
 /// Every kind there is, by name. Shelf `oddments` holds two.
 pub const KINDS: &[Kind] = &[
-    row(
-        "crew",
-        "crews",
-        "audience",
-        SubjectClass::AssignmentTarget,
-        "people",
-        SupportLevel::Supported,
-    ),
-    row(
-        "gadget",
-        "gadgets",
-        "gadgetPolicy",
-        SubjectClass::Policy,
-        "things",
-        SupportLevel::Supported,
-    ),
-    row(
-        "meter",
-        "meters",
-        "meterPolicy",
-        SubjectClass::Policy,
-        "things",
-        SupportLevel::InventoryOnly,
-    ),
-    row(
-        "relic",
-        "oddments",
-        "relic",
-        SubjectClass::Unsupported,
-        "things",
-        SupportLevel::Unsupported,
-    ),
-    row(
-        "trinket",
-        "oddments",
-        "trinketPolicy",
-        SubjectClass::Policy,
-        "things",
-        SupportLevel::InventoryOnly,
-    ),
-    row(
-        "widget",
-        "widgets",
-        "widgetPolicy",
-        SubjectClass::Policy,
-        "things",
-        SupportLevel::Supported,
-    ),
-    row(
-        "zone",
-        "zones",
-        "zone",
-        SubjectClass::Foundation,
-        "places",
-        SupportLevel::Supported,
-    ),
+    row("crew", "crews", "audience", SubjectClass::AssignmentTarget, "people", SupportLevel::Supported),
+    row("gadget", "gadgets", "gadgetPolicy", SubjectClass::Policy, "things", SupportLevel::Supported),
+    row("meter", "meters", "meterPolicy", SubjectClass::Policy, "things", SupportLevel::InventoryOnly),
+    row("relic", "oddments", "relic", SubjectClass::Unsupported, "things", SupportLevel::Unsupported),
+    row("trinket", "oddments", "trinketPolicy", SubjectClass::Policy, "things", SupportLevel::InventoryOnly),
+    row("widget", "widgets", "widgetPolicy", SubjectClass::Policy, "things", SupportLevel::Supported),
+    row("zone", "zones", "zone", SubjectClass::Foundation, "places", SupportLevel::Supported),
 ];
 
 /// What is not in the table; its subject type is the shelf.
-pub(crate) const UNKNOWN: Kind = row(
-    "",
-    "",
-    "",
-    SubjectClass::Unknown,
-    "things",
-    SupportLevel::Unsupported,
-);
+pub(crate) const UNKNOWN: Kind = row("", "", "", SubjectClass::Unknown, "things", SupportLevel::Unsupported);
 
 const fn row(
     name: &'static str,
@@ -98,14 +42,7 @@ const fn row(
     subject_domain: &'static str,
     support_level: SupportLevel,
 ) -> Kind {
-    Kind {
-        name,
-        shelf,
-        subject_type_key,
-        subject_class,
-        subject_domain,
-        support_level,
-    }
+    Kind { name, shelf, subject_type_key, subject_class, subject_domain, support_level }
 }
 
 /// The kind of that name.
@@ -117,8 +54,7 @@ pub fn named(name: &str) -> Option<&'static Kind> {
 /// The class of an object of a kind's class that comes from somewhere.
 pub(crate) fn class(of_kind: SubjectClass, origin: Origin) -> SubjectClass {
     match (of_kind, origin) {
-        (SubjectClass::Unsupported | SubjectClass::Unknown, _)
-        | (_, Origin::Own | Origin::Shared) => of_kind,
+        (SubjectClass::Unsupported | SubjectClass::Unknown, _) | (_, Origin::Own | Origin::Shared) => of_kind,
         (_, Origin::Factory) => SubjectClass::ProviderBuiltin,
         (_, Origin::Fallback) => SubjectClass::ProviderDefault,
         (_, Origin::Virtual) => SubjectClass::VirtualAssignmentTarget,

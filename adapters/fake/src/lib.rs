@@ -26,10 +26,7 @@ extern crate std;
 
 pub mod kinds;
 #[cfg(target_family = "wasm")]
-#[expect(
-    clippy::same_length_and_capacity,
-    reason = "the canonical ABI, as wit-bindgen writes it"
-)]
+#[expect(clippy::same_length_and_capacity, reason = "the canonical ABI, as wit-bindgen writes it")]
 mod shell;
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
@@ -57,10 +54,7 @@ const ORIGINS: Origins = Origins {
 /// Turns one raw document into descriptors: an answer for every object, in order.
 #[must_use]
 pub fn describe(document: &str) -> Vec<Result<Adapted, Refusal>> {
-    raw::answer(
-        raw::objects(document, "items", "ref").map(|found| found.objects),
-        object,
-    )
+    raw::answer(raw::objects(document, "items", "ref").map(|found| found.objects), object)
 }
 
 /// What this adapter is.
@@ -74,14 +68,9 @@ pub fn about() -> About {
 }
 
 fn object(json: &str) -> Result<Descriptor, Fault> {
-    let names = [
-        "kind", "shelf", "ref", "tag", "code", "origin", "rev", "area", "title",
-    ];
+    let names = ["kind", "shelf", "ref", "tag", "code", "origin", "rev", "area", "title"];
     let [kind, shelf, id, tag, code, origin, revision, area, title] = raw::members(json, names)?;
-    let given = |json: Option<&'_ str>, name| {
-        json.map(|json| raw::text(json, name).map(Cow::into_owned))
-            .transpose()
-    };
+    let given = |json: Option<&'_ str>, name| json.map(|json| raw::text(json, name).map(Cow::into_owned)).transpose();
 
     let shelf = given(shelf, "shelf")?;
     let name = match given(kind, "kind")? {
@@ -95,10 +84,7 @@ fn object(json: &str) -> Result<Descriptor, Fault> {
         (Some(kind), _, _) => kind.subject_type_key.into(),
         (None, _, Some(shelf)) => shelf,
         (None, _, None) => {
-            let message = format!(
-                "nobody knows `{}`, and it names no shelf",
-                text::echo(&name).escape_debug()
-            );
+            let message = format!("nobody knows `{}`, and it names no shelf", text::echo(&name).escape_debug());
             return Err(Fault::new(Code::UnknownType, "kind", message));
         }
     };
@@ -120,9 +106,7 @@ fn object(json: &str) -> Result<Descriptor, Fault> {
         subject_class: kinds::class(kind.subject_class, origin),
         subject_type_key,
         support_level: kind.support_level,
-        display_label: title
-            .and_then(|json| raw::text(json, "title").ok())
-            .and_then(|title| label::cut(&title)),
+        display_label: title.and_then(|json| raw::text(json, "title").ok()).and_then(|title| label::cut(&title)),
     };
     descriptor.checked(&ORIGINS)
 }
@@ -130,26 +114,16 @@ fn object(json: &str) -> Result<Descriptor, Fault> {
 /// The one kind that a shelf holds.
 fn kind_on(shelf: Option<&str>) -> Result<String, Fault> {
     let Some(shelf) = shelf else {
-        return Err(Fault::new(
-            Code::UnknownType,
-            "kind",
-            "it has no kind and names no shelf",
-        ));
+        return Err(Fault::new(Code::UnknownType, "kind", "it has no kind and names no shelf"));
     };
     let mut held = kinds::KINDS.iter().filter(|kind| kind.shelf == shelf);
     let shown = text::echo(shelf).escape_debug();
     match (held.next(), held.next()) {
         (Some(kind), None) => Ok(kind.name.into()),
-        (Some(_), Some(_)) => Err(Fault::new(
-            Code::AmbiguousType,
-            "kind",
-            format!("shelf `{shown}` holds several kinds"),
-        )),
-        (None, _) => Err(Fault::new(
-            Code::UnknownType,
-            "kind",
-            format!("nobody knows the shelf `{shown}`"),
-        )),
+        (Some(_), Some(_)) => {
+            Err(Fault::new(Code::AmbiguousType, "kind", format!("shelf `{shown}` holds several kinds")))
+        }
+        (None, _) => Err(Fault::new(Code::UnknownType, "kind", format!("nobody knows the shelf `{shown}`"))),
     }
 }
 
