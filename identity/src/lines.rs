@@ -13,8 +13,12 @@ use std::iter;
 
 /// A line over this is refused whatever it holds, so no more of it is kept.
 const LINE_BYTES: usize = 65_536;
-/// How much is read at once. With a line cut off before it, and one made longer after it, it still fits a batch.
+/// How much is read at once.
 const READ_BYTES: usize = 256 << 10;
+/// When gathered lines are handed over: with one more line, and a request put around it, they still fit a batch.
+const CHUNK_BYTES: usize = (1 << 20) - LINE_BYTES - 1_024;
+/// Replies can be many times as long as requests, so lines are counted too.
+const CHUNK_LINES: usize = 4_096;
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// How many requests were answered, and how.
@@ -31,13 +35,20 @@ pub struct Answered {
 pub struct Lines<'a> {
     identity: &'a Identity,
     adapter: Option<&'a Adapter>,
+    op: Option<&'static str>,
 }
 
 impl<'a> Lines<'a> {
     /// Speaks the six ops of the identity component, and `adapt` if there is an adapter.
     #[must_use]
     pub fn new(identity: &'a Identity, adapter: Option<&'a Adapter>) -> Self {
-        Self { identity, adapter }
+        Self { identity, adapter, op: None }
+    }
+
+    /// Takes every line as the bare input of one op of the identity component.
+    #[must_use]
+    pub fn of_inputs(identity: &'a Identity, op: &'static str) -> Self {
+        Self { identity, adapter: None, op: Some(op) }
     }
 
     /// Answers every request line of `input` with one reply line, in order, as soon as it has come. Memory stays bounded
@@ -47,7 +58,7 @@ impl<'a> Lines<'a> {
     ///
     /// Reading or writing failed, or the component did.
     pub fn answer(&self, mut input: impl Read, output: impl Write) -> io::Result<Answered> {
-        let mut pass = Pass { lines: *self, output, chunk: String::new(), answered: Answered::default() };
+        let mut pass = Pass { lines: *self, output, chunk: String::new(), chunk_lines: 0, answered: Answered::default() };
         let mut line = Vec::new();
         let mut buffer = vec![0; READ_BYTES];
         let mut at_start = true;
@@ -90,11 +101,16 @@ struct Pass<'a, W> {
     lines: Lines<'a>,
     output: W,
     chunk: String,
+    chunk_lines: usize,
     answered: Answered,
 }
 
 impl<W: Write> Pass<'_, W> {
     fn take(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.chunk.len() > CHUNK_BYTES || self.chunk_lines == CHUNK_LINES {
+            self.answer_chunk()?;
+        }
+        self.chunk_lines += 1;
         if line.len() > LINE_BYTES {
             // The component refuses it by its length; which bytes they are does not matter any more.
             self.chunk.extend(iter::repeat_n('x', LINE_BYTES + 1));
@@ -103,7 +119,13 @@ impl<W: Write> Pass<'_, W> {
                 // Only a stream may start with a mark, and this is the middle of one.
                 self.chunk.push('\n');
             }
-            self.chunk.push_str(text);
+            match self.lines.op {
+                // Only what is one JSON value can be put into a request; the component refuses the rest as it is.
+                Some(op) if serde_json::from_str::<&RawValue>(text).is_ok() => {
+                    self.chunk.extend(["{\"op\":\"", op, "\",\"input\":", text, "}"]);
+                }
+                _ => self.chunk.push_str(text),
+            }
         } else {
             self.answer_chunk()?;
             let message = String::from("the line is not UTF-8");
@@ -116,6 +138,7 @@ impl<W: Write> Pass<'_, W> {
 
     fn answer_chunk(&mut self) -> io::Result<()> {
         let chunk = std::mem::take(&mut self.chunk);
+        self.chunk_lines = 0;
         if chunk.is_empty() {
             return Ok(());
         }

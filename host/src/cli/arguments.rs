@@ -2,9 +2,12 @@
 
 use super::output::Format;
 use super::place::Place;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use provident::binding::Sources;
-use provident::workspace::{DisplayName, Slug, WorkspaceRef};
+use provident::page::PageRequest;
+use provident::policy::Role;
+use provident::workspace::WorkspaceRef;
 use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -62,7 +65,9 @@ pub(super) enum Command {
     #[command(subcommand)]
     Environment(EnvironmentCommand),
     /// Put raw exports into an environment's inventory, as last observed
-    #[command(after_help = "Example:\n  provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl")]
+    #[command(
+        after_help = "Example:\n  provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl"
+    )]
     Import(ImportArguments),
     /// Show what was last observed in an environment
     #[command(subcommand)]
@@ -165,7 +170,7 @@ pub(super) enum UserCommand {
     Create {
         /// What people call them
         #[arg(long)]
-        name: DisplayName,
+        name: String,
     },
     /// List users
     List,
@@ -178,28 +183,23 @@ pub(super) enum WorkspaceCommand {
     Create {
         /// Its short name
         #[arg(long)]
-        slug: Slug,
+        slug: String,
         /// What people call it
         #[arg(long)]
-        name: DisplayName,
+        name: String,
         /// Its first owner
         #[arg(long, value_name = "USER")]
         owner: Uuid,
     },
     /// List workspaces (system plane)
     List,
-    /// Give a user a role in the workspace, or another one
-    #[command(after_help = "Example:\n  provident workspace member --as OWNER --workspace acme --user USER --role operator")]
-    Member {
-        #[command(flatten)]
-        scope: Scope,
-        /// The user
-        #[arg(long)]
-        user: Uuid,
-        /// The role: owner, manager, operator or readonly
-        #[arg(long)]
-        role: provident::policy::Role,
-    },
+    /// Make a user a member
+    #[command(
+        after_help = "Example:\n  provident workspace add-member --as OWNER --workspace acme --user USER --role readonly"
+    )]
+    AddMember(MemberArguments),
+    /// Give a member another role
+    ChangeRole(MemberArguments),
     /// End a user's membership
     RemoveMember {
         #[command(flatten)]
@@ -212,7 +212,27 @@ pub(super) enum WorkspaceCommand {
     Members {
         #[command(flatten)]
         scope: Scope,
+        #[command(flatten)]
+        page: PageArguments,
     },
+}
+
+/// A member and a role.
+#[derive(Args)]
+pub(super) struct MemberArguments {
+    #[command(flatten)]
+    pub(super) scope: Scope,
+    /// The user
+    #[arg(long)]
+    pub(super) user: Uuid,
+    /// What they may do in the workspace
+    #[arg(long, value_parser = role(), value_name = "ROLE")]
+    pub(super) role: Role,
+}
+
+/// Roles by their names; `--help` lists them.
+fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.iter().map(|role| role.as_str())).try_map(|name| name.parse::<Role>())
 }
 
 #[derive(Subcommand)]
@@ -224,12 +244,14 @@ pub(super) enum EnvironmentCommand {
         scope: Scope,
         /// What people call it
         #[arg(long)]
-        name: DisplayName,
+        name: String,
     },
     /// List the environments the actor is entitled to
     List {
         #[command(flatten)]
         scope: Scope,
+        #[command(flatten)]
+        page: PageArguments,
     },
     /// Let a member see an environment
     Entitle {
@@ -273,6 +295,12 @@ pub(super) struct PageArguments {
     /// What the page before named as `next`
     #[arg(long, value_name = "ID")]
     pub(super) after: Option<Uuid>,
+}
+
+impl PageArguments {
+    pub(super) fn request(&self) -> PageRequest {
+        PageRequest::new(self.limit, self.after)
+    }
 }
 
 #[derive(Subcommand)]
@@ -533,6 +561,9 @@ pub(super) enum AuditCommand {
     List {
         #[command(flatten)]
         scope: Scope,
+        /// Only events of this environment
+        #[arg(long, value_name = "ENVIRONMENT")]
+        environment: Option<Uuid>,
         /// Only events with a higher number
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         after: u64,

@@ -115,10 +115,7 @@ pub(super) struct Refused {
 }
 
 /// What an adapter makes of one document; a document that could not be read is one refusal.
-pub(super) fn describe(
-    adapter: &Adapter,
-    document: Document,
-) -> Result<Vec<Result<Adapted, Refused>>, ComponentError> {
+pub(super) fn describe(adapter: &Adapter, document: Document) -> Result<Vec<Result<Adapted, Refused>>, ComponentError> {
     let line = document.line;
     let text = match document.text {
         Ok(text) => text,

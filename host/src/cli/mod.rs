@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 /// Runs one command line; the exit code says how it ended (see `provident --help`).
 #[must_use]
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -55,12 +55,16 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             Ok(())
         }
         Command::Init => place.run(async |place| setup::init(place, output).await),
-        Command::User(command) => place.run(async |place| setup::user(place, output, command).await),
-        Command::Workspace(command) => place.run(async |place| setup::workspace(place, output, command).await),
-        Command::Environment(command) => place.run(async |place| setup::environment(place, output, command).await),
-        Command::Import(command) => place.run(async |place| import::import(place, output, command).await),
-        Command::Inventory(command) => place.run(async |place| inventory::inventory(place, output, command).await),
-        Command::Binding(command) => place.run(async |place| binding::binding(place, output, *command).await),
-        Command::Audit(command) => place.run(async |place| audit::audit(place, output, command).await),
+        Command::User(command) => place.serve(async |service| setup::user(service, output, command).await),
+        Command::Workspace(command) => place.serve(async |service| setup::workspace(service, output, command).await),
+        Command::Environment(command) => {
+            place.serve(async |service| setup::environment(service, output, command).await)
+        }
+        Command::Import(command) => place.serve(async |service| import::import(service, output, command).await),
+        Command::Inventory(command) => {
+            place.serve(async |service| inventory::inventory(service, output, command).await)
+        }
+        Command::Binding(command) => place.serve(async |service| binding::binding(service, output, *command).await),
+        Command::Audit(command) => place.serve(async |service| audit::audit(service, output, command).await),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use uuid::Uuid;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,7 +39,7 @@ pub(super) struct Sheet {
 impl Sheet {
     pub(super) fn head(&mut self, names: &[&str]) {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(names.iter().map(|name| name.to_uppercase()));
         self.table = Some(table);
     }
@@ -52,6 +53,13 @@ impl Sheet {
     /// A name and its value, for single things.
     pub(super) fn fact(&mut self, name: &str, value: impl Display) {
         self.notes.push(format!("{name:<26}{}", printable(&value.to_string())));
+    }
+
+    /// Where the list goes on, if it does.
+    pub(super) fn next(&mut self, next: Option<Uuid>) {
+        if let Some(next) = next {
+            self.note(format!("more: --after {next}"));
+        }
     }
 
     pub(super) fn note(&mut self, text: impl Into<String>) {
@@ -175,9 +183,7 @@ impl From<Error> for Failure {
             _ => Value::Null,
         };
         let message = match &error {
-            Error::Refused(errors) => {
-                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            }
+            Error::Refused(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             Error::Conflict(conflict) => match conflict.active_binding_id() {
                 Some(id) => format!("{error}: {id}"),
                 None => error.to_string(),

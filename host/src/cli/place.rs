@@ -3,6 +3,7 @@
 use super::output::Failure;
 use clap::Args;
 use directories::ProjectDirs;
+use provident::service::{Service, Settings};
 use std::path::PathBuf;
 
 /// Where the data lies.
@@ -28,23 +29,30 @@ impl Place {
     }
 
     /// The database's URL.
-    pub(super) fn database_url(&self) -> Result<String, Failure> {
+    fn database_url(&self) -> Result<String, Failure> {
         match &self.database_url {
             Some(url) => Ok(url.clone()),
             None => Ok(format!("sqlite:{}", self.data_dir()?.join("provident.sqlite").display())),
         }
     }
 
-    /// The file the master key lies in.
-    pub(super) fn master_key_file(&self) -> Result<PathBuf, Failure> {
-        Ok(self.data_dir()?.join("master.key"))
+    /// What an installation here is opened with.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        Ok(Settings::new(self.database_url()?, self.data_dir()?.join("master.key")))
+    }
+
+    /// Runs a command on the installation, which is opened before and closed after it.
+    pub(super) fn serve(&self, command: impl AsyncFnOnce(&Service) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.run(async |place| {
+            let service = Service::open(&place.settings()?).await?;
+            let outcome = command(&service).await;
+            service.close().await;
+            outcome
+        })
     }
 
     /// Runs a command that waits for the database.
-    pub(super) fn run(
-        &self,
-        command: impl AsyncFnOnce(&Self) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    pub(super) fn run(&self, command: impl AsyncFnOnce(&Self) -> Result<(), Failure>) -> Result<(), Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(command(self))
     }

@@ -1,0 +1,250 @@
+//! `binding`: decisions, and looking them up.
+
+use super::arguments::{
+    BindingCommand, CreateArguments, DecisionArguments, EnvironmentArguments, FilterArguments, NoteArguments,
+    ResourceArguments, SubjectArguments,
+};
+use super::key::open as open_file;
+use super::output::{Failure, Output, Sheet};
+use super::setup::actor;
+use provident::binding::{
+    Binding, BindingFilter, CreateBinding, LegacySubjectKey, LookupAnswer, Note, ResourceRef, SubjectRef,
+    SupersedeBinding,
+};
+use provident::page::{MAX_PAGE_ROWS, PageRequest};
+use provident::service::{MAX_LOOKUP_KEYS, Service};
+use provident_identity::{ProviderResourceDescriptor, ResolutionMode};
+use serde::Serialize;
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+use uuid::Uuid;
+
+/// What a note file may have: the longest note in its longest encoding, and what is cut off it.
+const NOTE_FILE_BYTES: u64 = 64 << 10;
+
+/// `binding`.
+pub(super) async fn binding(service: &Service, output: &Output, command: BindingCommand) -> Result<(), Failure> {
+    match command {
+        BindingCommand::Create(create) => decide(service, output, ResolutionMode::ManualBinding, create).await,
+        BindingCommand::Exclude(create) => decide(service, output, ResolutionMode::ExcludedNonGoverned, create).await,
+        BindingCommand::Accept(create) => decide(service, output, ResolutionMode::AcceptedLimitation, create).await,
+        BindingCommand::MarkUnsupported(create) => {
+            decide(service, output, ResolutionMode::UnsupportedCoverage, create).await
+        }
+        BindingCommand::MarkMissing(create) => decide(service, output, ResolutionMode::MissingExpected, create).await,
+        BindingCommand::Supersede { scope, binding, mode, decision } => {
+            let request = superseding(mode.into(), decision)?;
+            show(output, &service.supersede_binding(actor(&scope), &scope.workspace, binding, &request).await?)
+        }
+        BindingCommand::Revoke { scope, binding, note } => {
+            let note = read_note(note)?;
+            show(output, &service.revoke_binding(actor(&scope), &scope.workspace, binding, note.as_ref()).await?)
+        }
+        BindingCommand::Show { scope, binding } => {
+            show(output, &service.binding(actor(&scope), &scope.workspace, binding).await?)
+        }
+        BindingCommand::List { environment: EnvironmentArguments { scope, environment }, filter, page } => {
+            let filter = BindingFilter::from(filter);
+            let page = service.bindings(actor(&scope), &scope.workspace, environment, &filter, page.request()).await?;
+            output.show(&page, |sheet| {
+                draw(sheet, &page.items);
+                sheet.next(page.next);
+            })
+        }
+        BindingCommand::Lookup { environment, keys } => lookup(service, output, &environment, keys).await,
+        BindingCommand::History { scope, binding } => {
+            let mut history = Vec::new();
+            let mut next = PageRequest::new(MAX_PAGE_ROWS, None);
+            loop {
+                let page = service.history_of_binding(actor(&scope), &scope.workspace, binding, next).await?;
+                history.extend(page.items);
+                let Some(after) = page.next else { break };
+                next = PageRequest::new(MAX_PAGE_ROWS, Some(after));
+            }
+            output.show(&history, |sheet| draw(sheet, &history))
+        }
+    }
+}
+
+async fn decide(
+    service: &Service,
+    output: &Output,
+    mode: ResolutionMode,
+    arguments: CreateArguments,
+) -> Result<(), Failure> {
+    let EnvironmentArguments { scope, environment } = arguments.environment;
+    let decision = arguments.decision;
+    let request = CreateBinding {
+        mode,
+        subject: subject(arguments.subject)?,
+        subject_domain: decision.domain,
+        resource: resource(decision.resource)?,
+        provider_connection_id: decision.connection,
+        legacy_subject_key: decision.legacy_subject_key.map(LegacySubjectKey::new),
+        note: read_note(decision.note)?,
+        reason: decision.reason,
+        sources: decision.sources.into(),
+    };
+    show(output, &service.create_binding(actor(&scope), &scope.workspace, environment, &request).await?)
+}
+
+fn superseding(mode: ResolutionMode, decision: DecisionArguments) -> Result<SupersedeBinding, Failure> {
+    Ok(SupersedeBinding {
+        mode,
+        subject: None,
+        subject_domain: decision.domain,
+        resource: resource(decision.resource)?,
+        provider_connection_id: decision.connection,
+        legacy_subject_key: decision.legacy_subject_key.map(LegacySubjectKey::new),
+        note: read_note(decision.note)?,
+        reason: decision.reason,
+        sources: decision.sources.into(),
+    })
+}
+
+fn subject(arguments: SubjectArguments) -> Result<SubjectRef, Failure> {
+    match (arguments.subject, arguments.subject_item, arguments.subject_json) {
+        (Some(key), _, _) => Ok(SubjectRef::Key(key)),
+        (_, Some(item), _) => Ok(SubjectRef::InventoryItem(item)),
+        (_, _, Some(json)) => Ok(SubjectRef::Descriptor(descriptor(&json, "--subject-json")?)),
+        _ => Err(Failure::usage("subject-required", "name the subject")),
+    }
+}
+
+fn resource(arguments: ResourceArguments) -> Result<Option<ResourceRef>, Failure> {
+    Ok(match (arguments.resource, arguments.resource_item, arguments.resource_json) {
+        (Some(key), _, _) => Some(ResourceRef::Key(key)),
+        (_, Some(item), _) => Some(ResourceRef::InventoryItem(item)),
+        (_, _, Some(json)) => Some(ResourceRef::Descriptor(descriptor(&json, "--resource-json")?)),
+        _ => None,
+    })
+}
+
+fn descriptor(json: &str, argument: &str) -> Result<Box<ProviderResourceDescriptor>, Failure> {
+    // The place of the mistake is told, not the text around it: it may hold a label.
+    serde_json::from_str(json).map(Box::new).map_err(|error| {
+        let place = format!("line {} column {}", error.line(), error.column());
+        Failure::usage("malformed-request", format!("{argument} is not a descriptor ({place})"))
+    })
+}
+
+fn read_note(arguments: NoteArguments) -> Result<Option<Note>, Failure> {
+    if let Some(note) = arguments.note {
+        return Ok(Some(Note::new(note)));
+    }
+    let Some(file) = arguments.note_file else { return Ok(None) };
+    let mut note = String::new();
+    let read = open_file(&file)?.take(NOTE_FILE_BYTES + 1).read_to_string(&mut note);
+    match read {
+        Ok(bytes) if bytes as u64 <= NOTE_FILE_BYTES => Ok(Some(Note::new(note))),
+        Ok(_) => Err(Failure::usage("note-too-long", "the note file is over 64 KiB")),
+        Err(_) => Err(Failure::usage("file-unreadable", "the note file is not readable text")),
+    }
+}
+
+/// One answer and the key it is about.
+#[derive(Serialize)]
+struct Answered<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    answer: LookupAnswer,
+}
+
+async fn lookup(
+    service: &Service,
+    output: &Output,
+    arguments: &EnvironmentArguments,
+    mut keys: Vec<String>,
+) -> Result<(), Failure> {
+    if keys.is_empty() {
+        keys = read_keys(open_file(Path::new("-"))?)?;
+    }
+    let scope = &arguments.scope;
+    let found = service.lookup(actor(scope), &scope.workspace, arguments.environment, &keys).await?;
+    let answers: Vec<Answered<'_>> = keys.iter().zip(found).map(|(key, answer)| Answered { key, answer }).collect();
+    output.show(&answers, |sheet| {
+        sheet.head(&["key", "state", "mode or end", "binding"]);
+        for Answered { key, answer } in &answers {
+            let (state, detail, binding) = match answer {
+                LookupAnswer::Active { binding } => ("active", binding.mode.to_string(), binding.id.to_string()),
+                LookupAnswer::Ended { status, binding_id } => ("ended", status.to_string(), binding_id.to_string()),
+                LookupAnswer::None => ("none", String::new(), String::new()),
+                LookupAnswer::Refused { error } => ("refused", error.code.to_string(), String::new()),
+            };
+            sheet.row([(*key).to_owned(), state.to_owned(), detail, binding]);
+        }
+    })?;
+    let refused = answers.iter().filter(|answered| matches!(answered.answer, LookupAnswer::Refused { .. })).count();
+    Failure::unless_all_answered(refused as u64)
+}
+
+/// Keys, one a line; no more is read than one look-up may ask for, and one more to be told so.
+fn read_keys(input: impl Read) -> Result<Vec<String>, Failure> {
+    let lines = io::BufReader::new(input.take(64 << 20)).lines();
+    let keys: io::Result<Vec<String>> = lines
+        .map(|line| line.map(|line| line.trim_end_matches('\r').to_owned()))
+        .filter(|line| !line.as_ref().is_ok_and(String::is_empty))
+        .take(MAX_LOOKUP_KEYS + 1)
+        .collect();
+    Ok(keys?)
+}
+
+impl From<FilterArguments> for BindingFilter {
+    fn from(arguments: FilterArguments) -> Self {
+        Self {
+            provider_key: arguments.provider,
+            provider_connection_id: arguments.connection,
+            canonical_subject_key: arguments.subject,
+            status: arguments.status,
+            mode: arguments.mode,
+            subject_class: arguments.class,
+            subject_domain: arguments.domain,
+            legacy_subject_key: arguments.legacy_subject_key.map(LegacySubjectKey::new),
+            sources: arguments.sources.into(),
+        }
+    }
+}
+
+fn draw(sheet: &mut Sheet, bindings: &[Binding]) {
+    sheet.head(&["binding", "status", "mode", "subject", "decided", "ended"]);
+    for binding in bindings {
+        sheet.row([
+            binding.id.to_string(),
+            binding.status().to_string(),
+            binding.mode.to_string(),
+            binding.canonical_subject_key.to_string(),
+            binding.decided_at.to_string(),
+            binding.ended_at().map_or_else(String::new, |at| at.to_string()),
+        ]);
+    }
+}
+
+fn show(output: &Output, binding: &Binding) -> Result<(), Failure> {
+    let optional = |id: Option<Uuid>| id.map(|id| id.to_string());
+    output.show(binding, |sheet| {
+        sheet.fact("binding", binding.id);
+        sheet.fact("status", binding.status());
+        sheet.fact("mode", binding.mode);
+        sheet.fact("subject", &binding.canonical_subject_key);
+        sheet.fact("domain", &binding.subject_domain);
+        let facts = [
+            ("resource", binding.resource.as_ref().map(|resource| resource.key.to_string())),
+            ("note", binding.note.as_ref().map(|note| note.as_str().to_owned())),
+            ("reason", binding.reason.clone()),
+            ("connection", optional(binding.provider_connection_id)),
+            ("supersedes", optional(binding.supersedes_binding_id)),
+            ("ended", binding.ended_at().map(|at| at.to_string())),
+        ];
+        sheet.fact("environment", binding.environment_id);
+        sheet.fact("decided", binding.decided_at);
+        sheet.fact(
+            "decided by",
+            optional(binding.decided_by.user_id()).unwrap_or_else(|| binding.decided_by.kind().to_string()),
+        );
+        for (name, value) in facts {
+            if let Some(value) = value {
+                sheet.fact(name, value);
+            }
+        }
+    })
+}
