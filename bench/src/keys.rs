@@ -165,7 +165,7 @@ fn check_answers(
 ) -> Result<(), ComponentError> {
     let expected = native_keys(views);
     let flat = identity.derive_flat(packed)?;
-    if !unpack(&flat).iter().eq(expected.iter().map(|key| key.as_bytes()).collect::<Vec<_>>().iter()) {
+    if !unpack(&flat).iter().eq(expected.iter().map(String::as_bytes).collect::<Vec<_>>().iter()) {
         return Err(differs("derive-flat"));
     }
     let many = identity.derive_many(subjects)?;

@@ -45,7 +45,7 @@ fn cpu_time(times: u32, side: &mut impl FnMut()) -> Duration {
     for _ in 0..times {
         side();
     }
-    thread_cpu() - begin
+    thread_cpu().saturating_sub(begin)
 }
 
 /// How often a side can be run in one slice.

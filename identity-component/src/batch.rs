@@ -110,7 +110,7 @@ pub fn answer_line(line: &[u8]) -> Option<String> {
     let Json::Object(request) = &json else { return None };
     let id = readable_id(request);
     let answer = match read_request(&json, request) {
-        Ok((op, input)) => (op.answer)(Input(input)),
+        Ok((op, input)) => (op.answer)(input),
         Err(refusal) => Answer::from(refusal),
     };
     Some(finish(id, answer))
@@ -126,9 +126,10 @@ fn readable_id(request: &Members) -> Option<&str> {
 }
 
 /// Everything that can be wrong with a line as a line, in its order.
-fn read_request<'a>(json: &'a Json, request: &'a Members) -> Result<(&'static Op, &'a [(String, Json)]), Refusal> {
-    let refused =
-        |code, name: &str, what: &str| Err(Refusal::new(code, String::from(name), format!("{} {what}", text::quote(name))));
+fn read_request<'a>(json: &'a Json, request: &'a Members) -> Result<(&'static Op, Input<'a>), Refusal> {
+    let refused = |code, name: &str, what: &str| {
+        Err(Refusal::new(code, String::from(name), format!("{} {what}", text::quote(name))))
+    };
     if let Some(name) = json.repeated_member() {
         return refused(Code::MalformedRequest, name, "is given twice");
     }
@@ -170,7 +171,7 @@ fn read_request<'a>(json: &'a Json, request: &'a Members) -> Result<(&'static Op
     };
     match unknown_member(input, op.input) {
         Some(name) => refused(Code::UnknownField, name, "is not a member here"),
-        None => Ok((op, input)),
+        None => Ok((op, Input(input))),
     }
 }
 
@@ -304,7 +305,6 @@ struct Parsed {
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "units stand last in every name, here they are mostly the same")]
 struct Limits {
     line_bytes: usize,
     batch_bytes: usize,

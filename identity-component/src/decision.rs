@@ -118,7 +118,7 @@ fn check_resource(decision: &Decision<'_>, subject: &ParsedKey, resource: Option
     match (needed, resource) {
         (Resource::Required, None) => broken.add(Code::ResourceRequired, "resource", "this mode needs a resource"),
         (Resource::Forbidden, Some(_)) => {
-            broken.add(Code::ResourceNotAllowed, "resource", "no resource is allowed here")
+            broken.add(Code::ResourceNotAllowed, "resource", "no resource is allowed here");
         }
         _ => {}
     }
@@ -145,7 +145,7 @@ fn check_note(decision: &Decision<'_>, broken: &mut Broken) {
     match &note {
         None if required => broken.add(Code::NoteRequired, "note", "the decision needs a note"),
         Some(_) if automatic && !required => {
-            broken.add(Code::NoteNotAllowed, "note", "an automatic decision takes no note")
+            broken.add(Code::NoteNotAllowed, "note", "an automatic decision takes no note");
         }
         _ => {}
     }
@@ -187,7 +187,7 @@ fn is_reason(reason: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
 }
 
-/// A note as it is judged, stored and measured: CR LF and CR become LF, White_Space is cut at both ends, and a
+/// A note as it is judged, stored and measured: CR LF and CR become LF, white space is cut at both ends, and a
 /// note with nothing left is absent.
 #[must_use]
 pub fn rewrite_note(note: &str) -> Option<String> {

@@ -109,7 +109,6 @@ pub struct About {
 #[derive(ComponentType, Lift, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[component(record)]
 #[expect(missing_docs, reason = "documented at `about.limits` in `wit/`")]
-#[expect(clippy::struct_field_names, reason = "units stand last in every name")]
 pub struct Limits {
     #[component(name = "line-bytes")]
     pub line_bytes: u32,

@@ -58,7 +58,8 @@ impl<'a> Lines<'a> {
     ///
     /// Reading or writing failed, or the component did.
     pub fn answer(&self, mut input: impl Read, output: impl Write) -> io::Result<Answered> {
-        let mut pass = Pass { lines: *self, output, chunk: String::new(), chunk_lines: 0, answered: Answered::default() };
+        let mut pass =
+            Pass { lines: *self, output, chunk: String::new(), chunk_lines: 0, answered: Answered::default() };
         let mut line = Vec::new();
         let mut buffer = vec![0; READ_BYTES];
         let mut at_start = true;
@@ -269,7 +270,7 @@ mod adapt {
         Ok(Ok(answers
             .into_iter()
             .map(|answer| match answer {
-                Ok(adapted) => Item::Descriptor(Box::new(adapted.descriptor)),
+                Ok(object) => Item::Descriptor(Box::new(object.descriptor)),
                 Err(refusal) => Item::Error(refusal),
             })
             .collect()))

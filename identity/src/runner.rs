@@ -149,7 +149,8 @@ impl<S: Signature> Export<S> {
         interface: &str,
         function: &str,
     ) -> wasmtime::Result<Self> {
-        let interface_index = component.get_export_index(None, &format!("provident:identity/{interface}@1.0.0")[..]);
+        let interface_name = format!("provident:identity/{interface}@1.0.0");
+        let interface_index = component.get_export_index(None, interface_name.as_str());
         let func = interface_index
             .and_then(|interface_index| component.get_export_index(Some(&interface_index), function))
             .and_then(|index| instance.get_func(&mut *store, index))

@@ -390,26 +390,26 @@ pub(super) struct NoteArguments {
 #[derive(Args)]
 pub(super) struct SourceArguments {
     /// An operation run it comes from
-    #[arg(long, value_name = "ID")]
-    source_operation_run: Option<Uuid>,
+    #[arg(long = "source-operation-run", value_name = "ID")]
+    operation_run: Option<Uuid>,
     /// A baseline snapshot it comes from
-    #[arg(long, value_name = "ID")]
-    source_baseline_snapshot: Option<Uuid>,
+    #[arg(long = "source-baseline-snapshot", value_name = "ID")]
+    baseline_snapshot: Option<Uuid>,
     /// An inventory item it comes from
-    #[arg(long, value_name = "ID")]
-    source_inventory_item: Option<Uuid>,
+    #[arg(long = "source-inventory-item", value_name = "ID")]
+    inventory_item: Option<Uuid>,
     /// A policy version it comes from
-    #[arg(long, value_name = "ID")]
-    source_policy_version: Option<Uuid>,
+    #[arg(long = "source-policy-version", value_name = "ID")]
+    policy_version: Option<Uuid>,
 }
 
 impl From<SourceArguments> for Sources {
     fn from(arguments: SourceArguments) -> Self {
         Self {
-            operation_run_id: arguments.source_operation_run,
-            baseline_snapshot_id: arguments.source_baseline_snapshot,
-            inventory_item_id: arguments.source_inventory_item,
-            policy_version_id: arguments.source_policy_version,
+            operation_run_id: arguments.operation_run,
+            baseline_snapshot_id: arguments.baseline_snapshot,
+            inventory_item_id: arguments.inventory_item,
+            policy_version_id: arguments.policy_version,
         }
     }
 }

@@ -112,7 +112,7 @@ impl<R: BufRead> Documents<R> {
                 let (value, rest) = text.split_at_checked(values.byte_offset()).unwrap_or((&text, &[]));
                 let same_line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
                 if same_line.iter().all(u8::is_ascii_whitespace) {
-                    Front::Value { lines: value.iter().filter(|byte| **byte == b'\n').count() + 1 }
+                    Front::Value { lines: value.split(|byte| *byte == b'\n').count() }
                 } else {
                     Front::Broken
                 }

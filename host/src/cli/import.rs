@@ -97,7 +97,7 @@ impl Running<'_> {
                 let position = self.position;
                 self.position += 1;
                 let (document_position, item) = match answer {
-                    Ok(adapted) => (adapted.position, Ok((position, adapted.descriptor))),
+                    Ok(object) => (object.position, Ok((position, object.descriptor))),
                     Err(refused) => {
                         let refusal = ImportRefusal::new(position, refused.code, refused.field, refused.message);
                         (refused.position, Err(refusal))
@@ -155,7 +155,7 @@ fn draw(sheet: &mut Sheet, report: &Report) {
                 |origin| format!("{}:{} object {}", origin.file.display(), origin.line, origin.document_position),
             );
             if let Some(first) = refusal.first_position {
-                at.push_str(&format!(" (against object {first} of the import)"));
+                at = format!("{at} (against object {first} of the import)");
             }
             sheet.row([refusal.code.clone(), at, refusal.field.clone(), refusal.message.clone()]);
         }

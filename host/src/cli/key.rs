@@ -157,10 +157,10 @@ fn derive_adapted(
         let mut keys = identity.derive_many(&subjects)?.into_iter();
         for answer in &answers {
             let reply = match answer {
-                Ok(adapted) => match keys.next() {
+                Ok(object) => match keys.next() {
                     Some(Ok(derived)) => {
                         let key = derived.key.as_str();
-                        let ok = Success { key, digest: &derived.digest, descriptor: &adapted.descriptor };
+                        let ok = Success { key, digest: &derived.digest, descriptor: &object.descriptor };
                         write_reply(output, &Reply { ok: Some(ok), error: None })?;
                         continue;
                     }
@@ -168,7 +168,7 @@ fn derive_adapted(
                         code: error.code,
                         field: error.field,
                         message: error.message,
-                        position: adapted.position,
+                        position: object.position,
                         line,
                     },
                     None => return Err(Failure::from(ComponentError::Trapped)),
