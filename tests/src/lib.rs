@@ -5,5 +5,6 @@ pub mod broken;
 pub mod catalog;
 pub mod database;
 pub mod guard;
+pub mod installation;
 pub mod postgres;
 pub mod rows;

@@ -1,0 +1,440 @@
+//! Who may do what, through every operation of the service, on both engines: each role, each way to stand, each way a
+//! record can be out of reach. Hidden and missing are one answer and leave one event, but for its number, time and id.
+
+use provident::actor::Actor;
+use provident::binding::{BindingFilter, Note, SupersedeBinding};
+use provident::error::Error;
+use provident::inventory::InventoryFilter;
+use provident::page::PageRequest;
+use provident::policy::Role;
+use provident::workspace::WorkspaceRef;
+use provident_identity::ResolutionMode;
+use provident_tests::database::on_both_engines;
+use provident_tests::installation::{Installation, exclusion, key, plane, widget};
+use provident_tests::rows::fresh_id;
+use uuid::Uuid;
+
+/// What an operation is aimed at.
+#[derive(Debug, Clone)]
+struct Aim {
+    workspace: WorkspaceRef,
+    environment: Uuid,
+    binding: Uuid,
+    item: Uuid,
+    user: Uuid,
+}
+
+/// Every operation of a tenant's plane.
+const OPERATIONS: [&str; 21] = [
+    "add_member",
+    "audit_events",
+    "audit_events_of_environment",
+    "begin_import",
+    "binding",
+    "bindings",
+    "change_member_role",
+    "create_binding",
+    "create_environment",
+    "end_entitlement",
+    "end_membership",
+    "environments",
+    "grant_entitlement",
+    "history_of_binding",
+    "history_of_subject",
+    "inventory",
+    "inventory_item",
+    "lookup",
+    "members",
+    "revoke_binding",
+    "supersede_binding",
+];
+
+/// Those that name nothing but the workspace.
+const OF_WORKSPACE: [&str; 7] = [
+    "add_member",
+    "audit_events",
+    "change_member_role",
+    "create_environment",
+    "end_membership",
+    "environments",
+    "members",
+];
+
+/// Those that only read, and so leave no event when denied.
+const READING: [&str; 11] = [
+    "audit_events",
+    "audit_events_of_environment",
+    "binding",
+    "bindings",
+    "environments",
+    "history_of_binding",
+    "history_of_subject",
+    "inventory",
+    "inventory_item",
+    "lookup",
+    "members",
+];
+
+async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim) -> Result<(), Error> {
+    let (service, workspace, page) = (&world.service, &aim.workspace, PageRequest::default());
+    let subject = key(&fresh_id().to_string());
+    match operation {
+        "add_member" => service.add_member(actor, workspace, aim.user, Role::Readonly).await.map(|_| ()),
+        "audit_events" => service.audit_events(actor, workspace, None, 0, 1).await.map(|_| ()),
+        "audit_events_of_environment" => {
+            service.audit_events(actor, workspace, Some(aim.environment), 0, 1).await.map(|_| ())
+        }
+        "begin_import" => service.begin_import(actor, workspace, aim.environment, None).await.map(|_| ()),
+        "binding" => service.binding(actor, workspace, aim.binding).await.map(|_| ()),
+        "bindings" => {
+            let filter = BindingFilter::default();
+            service.bindings(actor, workspace, aim.environment, &filter, page).await.map(|_| ())
+        }
+        "change_member_role" => {
+            service.change_member_role(actor, workspace, aim.user, Role::Operator).await.map(|_| ())
+        }
+        "create_binding" => {
+            service.create_binding(actor, workspace, aim.environment, &exclusion(&subject)).await.map(|_| ())
+        }
+        "create_environment" => service.create_environment(actor, workspace, "Another").await.map(|_| ()),
+        "end_entitlement" => service.end_entitlement(actor, workspace, aim.environment, aim.user).await.map(|_| ()),
+        "end_membership" => service.end_membership(actor, workspace, aim.user).await.map(|_| ()),
+        "environments" => service.environments(actor, workspace, page).await.map(|_| ()),
+        "grant_entitlement" => service.grant_entitlement(actor, workspace, aim.environment, aim.user).await.map(|_| ()),
+        "history_of_binding" => service.history_of_binding(actor, workspace, aim.binding, page).await.map(|_| ()),
+        "history_of_subject" => {
+            service.history_of_subject(actor, workspace, aim.environment, &subject, page).await.map(|_| ())
+        }
+        "inventory" => {
+            let filter = InventoryFilter::default();
+            service.inventory(actor, workspace, aim.environment, &filter, page).await.map(|_| ())
+        }
+        "inventory_item" => service.inventory_item(actor, workspace, aim.item).await.map(|_| ()),
+        "lookup" => service.lookup(actor, workspace, aim.environment, &[subject]).await.map(|_| ()),
+        "members" => service.members(actor, workspace, page).await.map(|_| ()),
+        "revoke_binding" => {
+            service.revoke_binding(actor, workspace, aim.binding, Some(&Note::new("why"))).await.map(|_| ())
+        }
+        "supersede_binding" => {
+            let mut request = SupersedeBinding::new(ResolutionMode::AcceptedLimitation);
+            request.note = Some(Note::new("why"));
+            service.supersede_binding(actor, workspace, aim.binding, &request).await.map(|_| ())
+        }
+        other => panic!("no operation {other}"),
+    }
+}
+
+/// An aim that everything in reach of: a new binding and a new member each time, since some operations use them up.
+async fn own(world: &Installation, item: Uuid, operation: &str) -> Aim {
+    let acme = &world.acme;
+    let user = world.service.create_user(&plane(), "Somebody").await.unwrap().id;
+    if operation != "add_member" {
+        world.service.add_member(acme.owner, &acme.workspace, user, Role::Readonly).await.unwrap();
+    }
+    if operation == "end_entitlement" {
+        world.service.grant_entitlement(acme.owner, &acme.workspace, acme.environment_id, user).await.unwrap();
+    }
+    let binding = world.excluded(&key(&fresh_id().to_string())).await.id;
+    Aim { workspace: acme.workspace.clone(), environment: acme.environment_id, binding, item, user }
+}
+
+/// An item and a binding in an environment.
+async fn furnished(world: &Installation, actor: Actor, workspace: &WorkspaceRef, environment: Uuid) -> (Uuid, Uuid) {
+    let mut import = world.service.begin_import(actor, workspace, environment, None).await.unwrap();
+    world.service.import_chunk(&mut import, &[Ok((0, widget("I")))]).await.unwrap();
+    let (filter, page) = (InventoryFilter::default(), PageRequest::default());
+    let item = world.service.inventory(actor, workspace, environment, &filter, page).await.unwrap().items[0].id;
+    let binding = world.service.create_binding(actor, workspace, environment, &exclusion(&key("B"))).await.unwrap().id;
+    (item, binding)
+}
+
+fn outcome(result: &Result<(), Error>) -> &'static str {
+    match result {
+        Ok(()) => "ok",
+        Err(error) => error.code(),
+    }
+}
+
+#[test]
+fn every_role_may_do_what_its_capabilities_say_and_no_more() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
+        let mut table = String::new();
+        for operation in OPERATIONS {
+            table.push_str(operation);
+            table.push(':');
+            let rows = [
+                ("owner", acme.owner),
+                ("manager", acme.manager),
+                ("operator", acme.operator),
+                ("readonly", acme.readonly),
+                ("unentitled-owner", acme.unentitled),
+                ("stranger", world.stranger),
+                ("nobody", Actor::user(fresh_id())),
+                ("rival-owner", world.rival.owner),
+            ];
+            for (name, actor) in rows {
+                let aim = own(&world, item, operation).await;
+                let result = attempt(&world, operation, actor, &aim).await;
+                table.push_str(&format!(" {name}={}", outcome(&result)));
+            }
+            table.push('\n');
+        }
+        insta::assert_snapshot!("roles", table);
+    });
+}
+
+#[test]
+fn hidden_and_missing_are_one_answer_and_one_event() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let (acme, rival) = (&world.acme, &world.rival);
+        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
+        let (hidden_item, hidden_binding) =
+            furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
+        let (foreign_item, foreign_binding) =
+            furnished(&world, rival.manager, &rival.workspace, rival.environment_id).await;
+        for operation in OPERATIONS.into_iter().filter(|operation| !OF_WORKSPACE.contains(operation)) {
+            let here = own(&world, item, operation).await;
+            let missing = Aim { environment: fresh_id(), binding: fresh_id(), item: fresh_id(), ..here.clone() };
+            let hidden = Aim {
+                environment: acme.hidden_environment_id,
+                binding: hidden_binding,
+                item: hidden_item,
+                ..here.clone()
+            };
+            let foreign =
+                Aim { environment: rival.environment_id, binding: foreign_binding, item: foreign_item, ..here.clone() };
+            for actor in [acme.manager, acme.operator, acme.readonly, acme.unentitled] {
+                let mut seen = Vec::new();
+                for aim in [&missing, &hidden, &foreign] {
+                    seen.push(denied(&world, operation, actor, aim, acme.workspace_id).await);
+                }
+                assert_eq!(seen[0].0, "NotFound", "{operation}");
+                assert!(seen.iter().all(|each| *each == seen[0]), "{operation}: {seen:#?}");
+                assert_eq!(seen[0].1.is_none(), READING.contains(&operation), "{operation}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_workspace_that_is_not_there_is_as_one_that_is_not_theirs() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
+        let before = world.count("audit_events").await;
+        let mut strange = 0;
+        for operation in OPERATIONS {
+            let here = own(&world, item, operation).await;
+            let at = |workspace: WorkspaceRef| Aim { workspace, ..here.clone() };
+            for actor in [world.stranger, world.rival.owner, Actor::user(fresh_id())] {
+                let mut seen = Vec::new();
+                for aim in [
+                    at(acme.workspace.clone()),
+                    at("acme".parse().unwrap()),
+                    at(WorkspaceRef::Id(fresh_id())),
+                    at(WorkspaceRef::Id(Uuid::nil())),
+                    at("platform".parse().unwrap()),
+                    at("no-such".parse().unwrap()),
+                    at("Not A Slug\0".parse().unwrap()),
+                ] {
+                    seen.push(denied(&world, operation, actor, &aim, Uuid::nil()).await);
+                    strange += usize::from(seen[0].1.is_some());
+                }
+                assert_eq!(seen[0].0, "NotFound", "{operation}");
+                assert!(seen.iter().all(|each| *each == seen[0]), "{operation}: {seen:#?}");
+                assert_eq!(seen[0].1.is_none(), READING.contains(&operation), "{operation}");
+            }
+        }
+        assert_eq!(strange, (OPERATIONS.len() - READING.len()) * 3 * 7);
+        assert!(world.count("audit_events").await > before + strange);
+        // Of all this, the workspace's own log shows nothing.
+        let log = world.service.audit_events(acme.owner, &acme.workspace, None, 0, 500).await.unwrap();
+        assert!(log.iter().all(|event| event.event.denial.is_none()));
+    });
+}
+
+/// The error, and the event it left in the chain it belongs to, without what differs from one event to the next.
+async fn denied(
+    world: &Installation,
+    operation: &str,
+    actor: Actor,
+    aim: &Aim,
+    chain: Uuid,
+) -> (String, Option<String>) {
+    let before = last_number(world, chain).await;
+    let events = world.count("audit_events").await;
+    let error = attempt(world, operation, actor, aim).await.unwrap_err();
+    let added = world.count("audit_events").await - events;
+    assert_eq!(last_number(world, chain).await - before, i64::try_from(added).unwrap(), "in the wrong chain");
+    let event = match added {
+        0 => None,
+        1 => Some(last_event(world, chain).await),
+        more => panic!("{more} events"),
+    };
+    (format!("{error:?}"), event)
+}
+
+async fn last_number(world: &Installation, chain: Uuid) -> i64 {
+    let mut raw = world.raw().await;
+    let id = raw.engine().id(chain);
+    let number = raw.value(&format!("SELECT last_number FROM audit_heads WHERE workspace_id = {id}")).await.unwrap();
+    raw.close().await.unwrap();
+    number.map_or(0, |number| number.parse().unwrap())
+}
+
+/// The last event of a chain, without what differs from one event to the next.
+async fn last_event(world: &Installation, chain: Uuid) -> String {
+    let mut raw = world.raw().await;
+    let id = raw.engine().id(chain);
+    let event = raw
+        .rows(&format!("SELECT * FROM audit_events WHERE workspace_id = {id} ORDER BY number DESC LIMIT 1"))
+        .await
+        .unwrap()
+        .remove(0);
+    raw.close().await.unwrap();
+    // Number, event id and time; at the end the two hashes.
+    let told = [&event[..1], &event[4..event.len() - 2]].concat();
+    assert_eq!(told.len(), 37);
+    format!("{told:?}")
+}
+
+#[test]
+fn a_former_member_is_a_stranger_and_comes_back_without_entitlements() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let (service, workspace, theirs) = (&world.service, &acme.workspace, acme.manager.user_id());
+        let list = async || {
+            let filter = BindingFilter::default();
+            let page = PageRequest::default();
+            let listed = service.bindings(acme.manager, workspace, acme.environment_id, &filter, page).await;
+            outcome(&listed.map(|_| ())).to_owned()
+        };
+        let made = world.excluded(&key("1")).await;
+        assert_eq!(list().await, "ok");
+        let ended = service.end_membership(acme.owner, workspace, theirs).await.unwrap();
+        assert!(ended.ended_at.is_some());
+        assert_eq!(list().await, "not-found");
+        let refused = service.end_membership(acme.owner, workspace, theirs).await.unwrap_err();
+        assert_eq!(refused.code(), "not-a-member");
+        let refused = service.change_member_role(acme.owner, workspace, theirs, Role::Owner).await.unwrap_err();
+        assert_eq!(refused.code(), "not-a-member");
+        let refused = service.grant_entitlement(acme.owner, workspace, acme.environment_id, theirs).await.unwrap_err();
+        assert_eq!(refused.code(), "not-a-member");
+
+        service.add_member(acme.owner, workspace, theirs, Role::Manager).await.unwrap();
+        assert_eq!(list().await, "not-found", "a member again, entitled to nothing");
+        service.grant_entitlement(acme.owner, workspace, acme.environment_id, theirs).await.unwrap();
+        assert_eq!(list().await, "ok");
+        let again = service.grant_entitlement(acme.owner, workspace, acme.environment_id, theirs).await.unwrap_err();
+        assert_eq!(again.code(), "entitlement-exists");
+        service.end_entitlement(acme.owner, workspace, acme.environment_id, theirs).await.unwrap();
+        assert_eq!(list().await, "not-found");
+        let again = service.end_entitlement(acme.owner, workspace, acme.environment_id, theirs).await.unwrap_err();
+        assert_eq!(again.code(), "not-entitled");
+        // What they decided stands.
+        let read = service.binding(acme.readonly, workspace, made.id).await.unwrap();
+        assert_eq!(read, made);
+    });
+}
+
+#[test]
+fn a_disabled_user_is_a_stranger_and_cannot_be_made_a_member() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let mut raw = world.raw().await;
+        let engine = raw.engine();
+        for actor in [acme.manager, world.stranger] {
+            let id = engine.id(actor.user_id());
+            raw.execute(&format!("UPDATE users SET disabled_at = created_at WHERE id = {id}")).await.unwrap();
+        }
+        raw.close().await.unwrap();
+        let page = PageRequest::default();
+        let refused = world.service.environments(acme.manager, &acme.workspace, page).await.unwrap_err();
+        assert_eq!(refused.code(), "not-found");
+        for user in [world.stranger.user_id(), fresh_id()] {
+            let refused = world.service.add_member(acme.owner, &acme.workspace, user, Role::Manager).await.unwrap_err();
+            assert_eq!(refused.code(), "unknown-user");
+        }
+        let refused = world.service.create_workspace(&plane(), "new", "New", world.stranger.user_id()).await;
+        assert_eq!(refused.unwrap_err().code(), "unknown-user");
+    });
+}
+
+#[test]
+fn a_workspace_keeps_an_owner_even_when_two_leave_at_once() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let (one, two) = (acme.owner, acme.unentitled);
+        let leave = async |actor: Actor, other: Actor| {
+            outcome(&world.service.end_membership(actor, &acme.workspace, other.user_id()).await.map(|_| ()))
+        };
+        let (first, second) = tokio::join!(leave(one, two), leave(two, one));
+        let mut outcomes = [first, second];
+        outcomes.sort_unstable();
+        assert!(
+            [["last-owner", "ok"], ["not-found", "ok"]].contains(&outcomes),
+            "one stays, and the other is no longer one to send it away: {outcomes:?}"
+        );
+        let page = PageRequest::default();
+        let stays = if first == "ok" { one } else { two };
+        let members = world.service.members(stays, &acme.workspace, page).await.unwrap().items;
+        let owners = members.iter().filter(|member| member.role == Role::Owner && member.ended_at.is_none());
+        assert_eq!(owners.count(), 1);
+        let refused =
+            world.service.change_member_role(stays, &acme.workspace, stays.user_id(), Role::Manager).await.unwrap_err();
+        assert_eq!(refused.code(), "last-owner");
+        assert_eq!(leave(stays, stays).await, "last-owner");
+    });
+}
+
+#[test]
+fn an_environment_is_listed_to_the_entitled_alone() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let listed = async |actor: Actor| -> Vec<Uuid> {
+            let page = world.service.environments(actor, &acme.workspace, PageRequest::default()).await.unwrap();
+            page.items.iter().map(|environment| environment.id).collect()
+        };
+        let mut both = [acme.environment_id, acme.hidden_environment_id];
+        both.sort();
+        assert_eq!(listed(acme.owner).await, both);
+        assert_eq!(listed(acme.readonly).await, [acme.environment_id]);
+        assert!(listed(acme.unentitled).await.is_empty());
+    });
+}
+
+#[test]
+fn the_log_shows_each_reader_the_environments_they_are_entitled_to() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let (_, _) = furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
+        world.excluded(&key("seen")).await;
+        let read = async |actor: Actor, environment: Option<Uuid>| {
+            world.service.audit_events(actor, &acme.workspace, environment, 0, 500).await.unwrap()
+        };
+        let owner = read(acme.owner, None).await;
+        let manager = read(acme.manager, None).await;
+        let numbers: Vec<i64> = owner.iter().map(|event| event.event.number).collect();
+        let all: Vec<i64> = (1..=i64::try_from(owner.len()).unwrap()).collect();
+        assert_eq!(numbers, all, "who is entitled everywhere sees the whole chain");
+        let hidden = Some(acme.hidden_environment_id);
+        let expected: Vec<_> =
+            owner.iter().filter(|event| event.event.managed_environment_id != hidden).cloned().collect();
+        assert!(expected.len() < owner.len());
+        assert_eq!(manager, expected);
+        let of_one = read(acme.owner, hidden).await;
+        assert!(of_one.iter().all(|event| event.event.managed_environment_id == hidden) && !of_one.is_empty());
+        let rest = world.service.audit_events(acme.owner, &acme.workspace, None, 3, 2).await.unwrap();
+        assert_eq!(rest, owner[3..5]);
+    });
+}
