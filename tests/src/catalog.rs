@@ -251,6 +251,7 @@ async fn sqlite(raw: &mut Raw, name: &str) -> Result<Table, sqlx::Error> {
             table.foreign_keys.push(foreign_key(name, &text));
         }
     }
+    let read = 1 + table.unique.len();
     let list = format!("SELECT name, \"unique\", origin FROM pragma_index_list('{name}')");
     let mut of_constraints = 0;
     for row in raw.rows(&list).await? {
@@ -267,7 +268,6 @@ async fn sqlite(raw: &mut Raw, name: &str) -> Result<Table, sqlx::Error> {
         let key = Key { name, columns, condition };
         if is(unique) == "1" { table.unique.push(key) } else { table.indexes.push(key) }
     }
-    let read = 1 + table.unique.iter().filter(|key| key.condition.is_none()).count();
     assert_eq!(of_constraints, read, "`{name}`: keys of constraints");
     let keys = format!("SELECT count(DISTINCT id) FROM pragma_foreign_key_list('{name}')");
     let count = table.foreign_keys.len().to_string();

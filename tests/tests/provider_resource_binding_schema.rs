@@ -1,6 +1,8 @@
 //! Bindings as the database itself guards them, on both engines, with the service left out: one active per subject,
 //! nothing out of scope, ended once and for good, and the matrix of decisions held to the verdict of the rules.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing step fails the test")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use std::fmt::Write as _;
 
 use identity_component::decision::{self, Decision};
 use identity_component::key;
@@ -366,13 +368,15 @@ async fn refusals(raw: &mut Raw, rows: &[Row]) -> Vec<Option<String>> {
             for chunk in rows.chunks(256) {
                 let mut block = "DO $do$ DECLARE name text; BEGIN\n".to_owned();
                 for row in chunk {
-                    block += &format!(
+                    write!(
+                        block,
                         "BEGIN {}; INSERT INTO verdicts VALUES ({number}, NULL);
                          EXCEPTION WHEN integrity_constraint_violation THEN
                              GET STACKED DIAGNOSTICS name = CONSTRAINT_NAME;
                              INSERT INTO verdicts VALUES ({number}, name); END;\n",
                         row.sql(engine)
-                    );
+                    )
+                    .unwrap();
                     number += 1;
                 }
                 raw.execute(&(block + "END $do$")).await.unwrap();

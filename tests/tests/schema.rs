@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -259,36 +260,36 @@ fn contract_names() -> Vec<(&'static str, &'static str, Vec<String>)> {
     ]
 }
 
-/// Started by the test below as a process of its own, which is then killed.
-#[test]
-#[ignore = "waits to be killed by the test that starts it"]
-fn holds_a_cluster_until_it_is_killed() {
-    println!("cluster {}", postgres::server().directory().unwrap().display());
-    std::thread::sleep(Duration::from_mins(1));
-}
+/// Tells the process that the test below starts, and then kills, that it is that one.
+const TO_BE_KILLED: &str = "PROVIDENT_TEST_TO_BE_KILLED";
 
 #[test]
 fn a_killed_process_leaves_no_cluster_behind() {
+    if std::env::var_os(TO_BE_KILLED).is_some() {
+        println!("cluster {}", postgres::server().directory().unwrap().display());
+        std::thread::sleep(Duration::from_mins(1));
+        return;
+    }
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "holds_a_cluster_until_it_is_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "a_killed_process_leaves_no_cluster_behind", "--nocapture"])
+        .env(TO_BE_KILLED, "1")
         .env_remove("TEST_DATABASE_URL")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut clusters = lines
-        .map_while(Result::ok)
-        .filter_map(|line| line.split_once("cluster ").map(|(_, directory)| std::path::PathBuf::from(directory)));
-    let directory = clusters.next().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut named = lines.filter_map(|line| line.split_once("cluster ").map(|(_, directory)| PathBuf::from(directory)));
+    let directory = named.next().unwrap();
     let process = std::fs::read_to_string(directory.join("data/postmaster.pid")).unwrap();
-    let process = std::path::Path::new("/proc").join(process.lines().next().unwrap());
-    assert!(process.exists());
+    let process = process.lines().next().unwrap().to_owned();
+    let serves = || Command::new("kill").args(["-0", &process]).stderr(Stdio::null()).status().unwrap().success();
+    assert!(serves());
     child.kill().unwrap();
     child.wait().unwrap();
     let start = Instant::now();
-    while (directory.exists() || process.exists()) && start.elapsed() < Duration::from_secs(20) {
+    while (directory.exists() || serves()) && start.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(!directory.exists() && !process.exists());
+    assert!(!directory.exists() && !serves());
 }
