@@ -7,4 +7,6 @@ pub mod database;
 pub mod guard;
 pub mod installation;
 pub mod postgres;
+pub mod program;
 pub mod rows;
+pub mod vectors;
