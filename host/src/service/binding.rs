@@ -14,7 +14,7 @@ use crate::binding::{Binding, CreateBinding, Decider, Ending, Note, Sources, Sup
 use crate::clock::Timestamp;
 use crate::error::{Conflict, Error};
 use crate::policy::Capability;
-use crate::store::{EnvironmentScope, NewBinding, WriteTx};
+use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
 /// How often a first writer looks again when the winner of a race is gone.
@@ -121,6 +121,7 @@ impl Service {
             sources,
         };
         let created = insert_first(&mut tx, scope, &new).await?;
+        refuse_overlap(&mut tx, scope, &created).await?;
         tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
         Ok(created)
     }
@@ -329,6 +330,15 @@ async fn insert_first(tx: &mut WriteTx, scope: &EnvironmentScope, new: &NewBindi
         }
     }
     Err(Conflict::ActiveBindingExists { active_binding_id: None }.into())
+}
+
+/// A decision that ended while this one waited for its place may have ended later than this one begins: then it is
+/// begun again. From here on the place is taken, and no other can end in it.
+async fn refuse_overlap(tx: &mut WriteTx, scope: &EnvironmentScope, created: &Binding) -> Result<(), Error> {
+    match tx.last_ended_at(scope, &created.canonical_subject_key).await? {
+        Some(ended_at) if ended_at > created.decided_at => Err(StoreError::Busy.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Two rows of one subject may not name different connections (X15).

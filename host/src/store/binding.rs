@@ -100,7 +100,7 @@ impl ReadTx {
         row.map(Binding::try_from).transpose()
     }
 
-    /// When the last decision about a subject ended.
+    /// When the last decision about a subject that has ended did.
     pub(crate) async fn last_ended_at(
         &mut self,
         scope: &EnvironmentScope,
@@ -110,7 +110,7 @@ impl ReadTx {
             "last_ended_at",
             "SELECT ended_at FROM provider_resource_bindings \
              WHERE workspace_id = $1 AND managed_environment_id = $2 AND canonical_subject_key = $3 \
-             ORDER BY decided_at DESC LIMIT 1"
+             AND binding_status <> 'active' ORDER BY decided_at DESC LIMIT 1"
         );
         let ended_at: Option<Option<Timestamp>> = on!(self.tx, |conn| sqlx::query_scalar(text)
             .bind(scope.workspace_id())

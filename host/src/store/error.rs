@@ -112,7 +112,7 @@ impl From<sqlx::Error> for StoreError {
             }
             sqlx::Error::Io(error) => Self::Unavailable(error.kind().to_string()),
             sqlx::Error::Tls(_) => Self::Unavailable("TLS".to_owned()),
-            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::PoolTimedOut => Self::Unavailable("no connection was free in time".to_owned()),
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => {
                 Self::Unavailable("the connection is gone".to_owned())
             }

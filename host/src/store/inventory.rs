@@ -227,7 +227,8 @@ impl ReadTx {
 }
 
 impl WriteTx {
-    /// Keeps an observation that says something new: a new row, or a new state of the one there is.
+    /// Keeps an observation that says something new: a new row, or a new state of the one there is. Of two imports at
+    /// once the later to write may have begun first: when it was last seen never moves back.
     pub(crate) async fn upsert_inventory_item(
         &mut self,
         scope: &EnvironmentScope,
@@ -253,7 +254,9 @@ impl WriteTx {
                  is_virtual = excluded.is_virtual, tenant_owned = excluded.tenant_owned, \
                  display_label = excluded.display_label, descriptor_digest = excluded.descriptor_digest, \
                  observation_status = excluded.observation_status, \
-                 last_observed_at = excluded.last_observed_at, last_import_id = excluded.last_import_id, \
+                 last_observed_at = CASE WHEN excluded.last_observed_at > inventory_items.last_observed_at \
+                     THEN excluded.last_observed_at ELSE inventory_items.last_observed_at END, \
+                 last_import_id = excluded.last_import_id, \
                  last_import_position = excluded.last_import_position, \
                  adapter_digest = excluded.adapter_digest, updated_at = excluded.updated_at"
         );
@@ -297,7 +300,8 @@ impl WriteTx {
     ) -> Result<(), StoreError> {
         let text = sql!(
             "touch_inventory_item",
-            "UPDATE inventory_items SET observation_status = 'observed', last_observed_at = $4, \
+            "UPDATE inventory_items SET observation_status = 'observed', \
+             last_observed_at = CASE WHEN $4 > last_observed_at THEN $4 ELSE last_observed_at END, \
              last_import_id = $5, last_import_position = $6, adapter_digest = $7 \
              WHERE workspace_id = $1 AND managed_environment_id = $2 AND canonical_subject_key = $3"
         );
