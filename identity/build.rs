@@ -16,6 +16,20 @@ mod config;
 /// Package, and the name the component goes by.
 const COMPONENTS: &[(&str, &str)] =
     &[("identity-component", "identity"), ("adapter-fake", "fake"), ("adapter-microsoft", "microsoft")];
+/// The features of the x86-64-v3 level, as Cranelift calls them.
+const X86_64_V3: &[&str] = &[
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_bmi1",
+    "has_bmi2",
+    "has_lzcnt",
+];
 /// What the components are made of.
 const SOURCES: &[&str] = &[
     "wit",
@@ -34,26 +48,51 @@ fn main() -> Result<(), Box<dyn Error>> {
     for source in SOURCES {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
-    // An explicit target keeps the build machine's CPU flags out of the code: it must run elsewhere.
-    let engine = wasmtime::Engine::new(config::config().target(&env::var("TARGET")?)?)?;
+    let engines = engines(&env::var("TARGET")?)?;
     let mut table = String::from("pub(crate) const EMBEDDED: &[Embedded] = &[\n");
     for (package, name) in COMPONENTS {
         let wasm = fs::read(build(&root, &out, package)?)?;
-        let code = engine.precompile_component(&wasm)?;
-        fs::write(out.join(format!("{name}.wasm")), &wasm)?;
-        fs::write(out.join(format!("{name}.cwasm")), &code)?;
-        writeln!(
-            table,
-            "    Embedded {{ name: {name:?}, wasm: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\")), \
-             wasm_sha256: {:?}, code: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.cwasm\")), \
-             code_sha256: {:?} }},",
-            hex::encode(Sha256::digest(&wasm)),
-            hex::encode(Sha256::digest(&code)),
-        )?;
+        let file = embed(&out, &format!("{name}.wasm"), &wasm)?;
+        let mut codes = String::new();
+        for (level, engine) in &engines {
+            let code = engine.precompile_component(&wasm)?;
+            codes.push_str(&embed(&out, &format!("{name}.{level}.cwasm"), &code)?);
+            codes.push_str(", ");
+        }
+        writeln!(table, "    Embedded {{ name: {name:?}, file: {file}, codes: &[{codes}] }},")?;
     }
     table.push_str("];\n");
     fs::write(out.join("embedded.rs"), table)?;
     Ok(())
+}
+
+/// One engine for each level of CPU the code is compiled for, the most capable first.
+///
+/// An explicit target keeps the build machine's own flags out: the code must run elsewhere. The plain level runs on every
+/// CPU of the target; the other makes the vector instructions of the components several times as fast.
+fn engines(target: &str) -> Result<Vec<(&'static str, wasmtime::Engine)>, Box<dyn Error>> {
+    let mut engines = Vec::new();
+    if target.starts_with("x86_64") {
+        let mut config = config::config();
+        config.target(target)?;
+        for flag in X86_64_V3 {
+            // SAFETY: an engine that lacks one of these features refuses the code; it never runs there.
+            #[expect(unsafe_code, reason = "flags are names, checked when code is loaded")]
+            unsafe {
+                config.cranelift_flag_enable(flag);
+            }
+        }
+        engines.push(("v3", wasmtime::Engine::new(&config)?));
+    }
+    engines.push(("plain", wasmtime::Engine::new(config::config().target(target)?)?));
+    Ok(engines)
+}
+
+/// Writes one of the embedded files; gives back how to name it in the table.
+fn embed(out: &Path, file: &str, bytes: &[u8]) -> Result<String, Box<dyn Error>> {
+    fs::write(out.join(file), bytes)?;
+    let sha256 = hex::encode(Sha256::digest(bytes));
+    Ok(format!("Pinned {{ bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\")), sha256: {sha256:?} }}"))
 }
 
 /// Builds one component; its features must not be unified with the others', so each has a cargo run of its own.

@@ -56,7 +56,7 @@ pub fn describe(descriptor: &Descriptor<'_>) -> Result<Described, Refusal> {
         (descriptor.source_policy_version_id, "source_policy_version_id"),
         (descriptor.source_operation_run_id, "source_operation_run_id"),
     ] {
-        source.map_or(Ok(()), |source| text::check(source, field, SOURCE_BYTES))?;
+        source.map_or(Ok(false), |source| text::check(source, field, SOURCE_BYTES))?;
     }
     let canonical = canonical(descriptor, support_level);
     let digest = key::sha256(canonical.as_bytes());

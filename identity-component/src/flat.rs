@@ -3,7 +3,6 @@
 use crate::key;
 use crate::model::{Code, Flags, Identity, Refusal, Subject, SubjectClass};
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Bytes before a record's texts: class, flags, two of filling, seven lengths.
@@ -35,7 +34,6 @@ pub fn field_name(place: u8) -> Option<&'static str> {
 #[must_use]
 pub fn derive_flat(records: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(records.len() + records.len() / 4);
-    let mut key = String::with_capacity(crate::limits::KEY_BYTES);
     let mut rest = records;
     while !rest.is_empty() {
         let Some((record, after)) = Record::read(rest) else {
@@ -43,15 +41,19 @@ pub fn derive_flat(records: &[u8]) -> Vec<u8> {
             break;
         };
         rest = after;
-        key.clear();
-        match record.derive(&mut key) {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        match record.derive(&mut out) {
             Ok(()) => {
-                let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
-                out.extend_from_slice(&[0, 0]);
-                out.extend_from_slice(&length.to_le_bytes());
-                out.extend_from_slice(key.as_bytes());
+                let length = u16::try_from(out.len() - start - 4).unwrap_or(u16::MAX).to_le_bytes();
+                if let Some(place) = out.get_mut(start + 2..start + 4) {
+                    place.copy_from_slice(&length);
+                }
             }
-            Err((code, field)) => refuse(&mut out, code, &field),
+            Err((code, field)) => {
+                out.truncate(start);
+                refuse(&mut out, code, &field);
+            }
         }
     }
     out
@@ -88,7 +90,7 @@ impl<'a> Record<'a> {
         Some((Self { class, flags, lengths, texts }, after))
     }
 
-    fn derive(&self, out: &mut String) -> Result<(), (Code, Cow<'static, str>)> {
+    fn derive(&self, out: &mut Vec<u8>) -> Result<(), (Code, Cow<'static, str>)> {
         let class = SubjectClass::ALL
             .get(usize::from(self.class))
             .ok_or((Code::InvalidClass, Cow::Borrowed("subject_class")))?;

@@ -37,30 +37,31 @@ pub struct ParsedKey {
 ///
 /// The first rule broken: the texts one after another, then flags, class, form and length.
 pub fn derive(subject: &Subject<'_>) -> Result<String, Refusal> {
-    let mut key = String::new();
+    let mut key = Vec::new();
     derive_into(subject, &mut key)?;
-    Ok(key)
+    // A key is ASCII by construction.
+    Ok(String::from_utf8(key).unwrap_or_default())
 }
 
 /// Derives a key onto the end of `out`, which is left as it was when the subject is refused.
-pub(crate) fn derive_into(subject: &Subject<'_>, out: &mut String) -> Result<(), Refusal> {
-    check_texts(subject)?;
-    let (form, value) = form_of(&subject.identity, subject.class)?;
-    let start = out.len();
+pub(crate) fn derive_into(subject: &Subject<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let identity = &subject.identity;
-    out.reserve(48 + identity.provider_key.len() + subject.type_key.len() + identity.resource_type.len() + value.len());
-    out.push_str(SCHEME);
-    out.push_str(identity.provider_key);
-    out.push(':');
-    out.push_str(subject.class.token());
-    out.push(':');
-    escape_into(subject.type_key, out);
-    out.push(':');
-    escape_into(identity.resource_type, out);
-    out.push(':');
-    out.push_str(form.as_str());
-    out.push(':');
-    escape_into(value, out);
+    let plain = check_texts(subject)?;
+    let (form, value) = form_of(identity, subject.class)?;
+    let start = out.len();
+    out.reserve(64 + identity.provider_key.len() + subject.type_key.len() + identity.resource_type.len() + value.len());
+    out.extend_from_slice(b"provider:");
+    text::append(identity.provider_key, out);
+    out.push(b':');
+    text::append(subject.class.token(), out);
+    out.push(b':');
+    escape_into(subject.type_key, plain, out);
+    out.push(b':');
+    escape_into(identity.resource_type, plain, out);
+    out.push(b':');
+    text::append(form.as_str(), out);
+    out.push(b':');
+    escape_into(value, plain, out);
     let length = out.len() - start;
     if length > KEY_BYTES {
         out.truncate(start);
@@ -70,26 +71,31 @@ pub(crate) fn derive_into(subject: &Subject<'_>, out: &mut String) -> Result<(),
     Ok(())
 }
 
-fn check_texts(subject: &Subject<'_>) -> Result<(), Refusal> {
+/// Checks every text in its turn; says whether all of them are made of characters that need no escape.
+fn check_texts(subject: &Subject<'_>) -> Result<bool, Refusal> {
     let identity = &subject.identity;
-    text::check(identity.provider_key, "provider_key", usize::MAX)?;
     if !text::is_token(identity.provider_key) {
+        text::check(identity.provider_key, "provider_key", usize::MAX)?;
         let message =
             format!("{} is not a provider key: [a-z0-9][a-z0-9_-]{{0,63}}", text::quote(identity.provider_key));
         return Err(Refusal::new(Code::BadProviderKey, "provider_key", message));
     }
-    text::check(identity.resource_type, "resource_type", TYPE_BYTES)?;
-    for (given, field) in
-        [(identity.provider_resource_id, "provider_resource_id"), (identity.external_id, "external_id")]
-    {
-        given.map_or(Ok(()), |given| text::check(given, field, VALUE_BYTES))?;
+    let mut plain = text::check(identity.resource_type, "resource_type", TYPE_BYTES)?;
+    if let Some(id) = identity.provider_resource_id {
+        plain &= text::check(id, "provider_resource_id", VALUE_BYTES)?;
+    }
+    if let Some(id) = identity.external_id {
+        plain &= text::check(id, "external_id", VALUE_BYTES)?;
     }
     if let Some(discriminator) = identity.discriminator {
         text::check(discriminator, "discriminator", VALUE_BYTES)?;
         check_discriminator(discriminator, "discriminator")?;
     }
-    identity.fingerprint.map_or(Ok(()), |given| text::check(given, "fingerprint", VALUE_BYTES))?;
-    text::check(subject.type_key, "subject_type_key", TYPE_BYTES)
+    if let Some(fingerprint) = identity.fingerprint {
+        text::check(fingerprint, "fingerprint", VALUE_BYTES)?;
+    }
+    plain &= text::check(subject.type_key, "subject_type_key", TYPE_BYTES)?;
+    Ok(plain)
 }
 
 fn check_discriminator(value: &str, field: &'static str) -> Result<(), Refusal> {
@@ -145,52 +151,23 @@ fn form_of<'a>(identity: &Identity<'a>, class: SubjectClass) -> Result<(KeyForm,
     })
 }
 
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'A' + (nibble - 10) }
 }
 
-/// Which bytes stand for themselves.
-const UNRESERVED: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    loop {
-        #[expect(clippy::indexing_slicing, reason = "a u8 is always inside 256 entries; checked at compile time")]
-        {
-            table[byte as usize] = is_unreserved(byte);
-        }
-        if byte == u8::MAX {
-            break;
-        }
-        byte += 1;
+/// Escapes every byte outside `A-Za-z0-9-._~` as `%XX`. One function for every segment, no exceptions; `plain` says
+/// that there is no such byte.
+fn escape_into(text: &str, plain: bool, out: &mut Vec<u8>) {
+    if plain {
+        return text::append(text, out);
     }
-    table
-};
-
-fn stands_for_itself(byte: u8) -> bool {
-    UNRESERVED.get(usize::from(byte)).is_some_and(|unreserved| *unreserved)
-}
-
-fn hex_digit(nibble: u8) -> char {
-    char::from(if nibble < 10 { b'0' + nibble } else { b'A' + (nibble - 10) })
-}
-
-/// Escapes every byte outside `A-Za-z0-9-._~` as `%XX`. One function for every segment, no exceptions.
-fn escape_into(text: &str, out: &mut String) {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| !stands_for_itself(byte)) {
-        // Every byte before `at` is ASCII, so both ends of the split are character boundaries.
-        let Some((plain, from_escape)) = rest.split_at_checked(at) else { break };
-        out.push_str(plain);
-        let mut chars = from_escape.chars();
-        let Some(escaped) = chars.next() else { break };
-        for byte in escaped.encode_utf8(&mut [0; 4]).bytes() {
-            out.push('%');
-            out.push(hex_digit(byte >> 4));
-            out.push(hex_digit(byte & 0xF));
+    for byte in text.bytes() {
+        if text::is_unreserved(byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 0xF)]);
         }
-        rest = chars.as_str();
     }
-    out.push_str(rest);
 }
 
 /// Takes a key apart.
@@ -262,7 +239,7 @@ fn text_segment(segment: &str, field: &'static str, limit_bytes: usize) -> Resul
     let mut decoded = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
-        if stands_for_itself(byte) {
+        if text::is_unreserved(byte) {
             decoded.push(byte);
             continue;
         }
@@ -274,7 +251,7 @@ fn text_segment(segment: &str, field: &'static str, limit_bytes: usize) -> Resul
             return Err(refused(Code::BadEscape, "has a byte that must be escaped, or a broken escape"));
         };
         let escaped = u8::try_from(high_value * 16 + low_value).unwrap_or(u8::MAX);
-        canonical &= !(high.is_ascii_lowercase() || low.is_ascii_lowercase() || stands_for_itself(escaped));
+        canonical &= !(high.is_ascii_lowercase() || low.is_ascii_lowercase() || text::is_unreserved(escaped));
         decoded.push(escaped);
     }
     if !canonical {
@@ -293,8 +270,8 @@ pub fn sha256(bytes: &[u8]) -> String {
     let mut digest = String::with_capacity(7 + 64);
     digest.push_str("sha256:");
     for byte in Sha256::digest(bytes) {
-        digest.push(hex_digit(byte >> 4).to_ascii_lowercase());
-        digest.push(hex_digit(byte & 0xF).to_ascii_lowercase());
+        digest.push(char::from(hex_digit(byte >> 4).to_ascii_lowercase()));
+        digest.push(char::from(hex_digit(byte & 0xF).to_ascii_lowercase()));
     }
     digest
 }
@@ -335,9 +312,9 @@ mod tests {
 
     #[test]
     fn a_refused_subject_leaves_the_output_as_it_was() {
-        let mut out = String::from("before");
+        let mut out = b"before".to_vec();
         assert_eq!(derive_into(&subject(&"é".repeat(256)), &mut out).unwrap_err().code, Code::KeyTooLong);
-        assert_eq!(out, "before");
+        assert_eq!(out, b"before");
     }
 
     #[test]

@@ -4,12 +4,61 @@ use crate::limits::ECHO_CHARS;
 use crate::model::{Code, Refusal};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-/// Whether every byte is printable ASCII: then nothing but a space at an end can be wrong with the text.
+/// Whether a byte is `A-Za-z0-9-._~`: what stands for itself in a key.
+pub(crate) const fn is_unreserved(byte: u8) -> bool {
+    (byte | 0x20).wrapping_sub(b'a') < 26
+        || byte.wrapping_sub(b'0') < 10
+        || byte.wrapping_sub(b'-') < 2
+        || byte == b'_'
+        || byte == b'~'
+}
+
+/// Whether a byte is `a-z0-9`.
+const fn is_lower_alphanumeric(byte: u8) -> bool {
+    byte.wrapping_sub(b'a') < 26 || byte.wrapping_sub(b'0') < 10
+}
+
+/// Whether every byte is allowed.
 ///
-/// Written without an early exit, so that it compiles to vector instructions.
-fn is_printable_ascii(text: &str) -> bool {
-    text.bytes().fold(0, |seen, byte| seen | u8::from(byte.wrapping_sub(0x20) > 0x5E)) == 0
+/// In blocks of sixteen without an early exit, the last one overlapping the one before: this compiles to vector
+/// instructions, as a component too. Callers keep `allowed` arithmetic for the same reason.
+fn every(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
+    let bytes = text.as_bytes();
+    let block = |block: &[u8; 16]| block.iter().fold(true, |so_far, byte| so_far & allowed(*byte));
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().all(block) && block(last),
+        None => bytes.iter().all(|byte| allowed(*byte)),
+    }
+}
+
+/// Appends a text.
+///
+/// In blocks of fixed size, which compile to plain moves: texts here are short, and as a component every copy of
+/// unknown length is a call into the host's runtime that costs more than the copy.
+pub(crate) fn append(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    for block in blocks {
+        out.extend_from_slice(block);
+    }
+    if rest.is_empty() {
+        return;
+    }
+    if let Some(last) = bytes.last_chunk::<16>() {
+        // The last block overlaps the one before it.
+        out.truncate(out.len() - (16 - rest.len()));
+        out.extend_from_slice(last);
+        return;
+    }
+    let (words, rest) = rest.as_chunks::<4>();
+    for word in words {
+        out.extend_from_slice(word);
+    }
+    for byte in rest {
+        out.push(*byte);
+    }
 }
 
 fn is_noncharacter(c: char) -> bool {
@@ -18,23 +67,18 @@ fn is_noncharacter(c: char) -> bool {
 }
 
 /// The checks on one text, in their order: empty, surrounding white space, control characters,
-/// noncharacters, length in bytes.
+/// noncharacters, length in bytes. Says whether every byte of it stands for itself in a key.
 ///
 /// # Errors
 ///
 /// The first of `empty-field`, `surrounding-whitespace`, `control-character`, `noncharacter`,
 /// `field-too-long` that holds.
-pub fn check(text: &str, field: &'static str, limit_bytes: usize) -> Result<(), Refusal> {
-    let ends = text.as_bytes();
-    if let (Some(first), Some(last)) = (ends.first(), ends.last())
-        && *first != b' '
-        && *last != b' '
-        && text.len() <= limit_bytes
-        && is_printable_ascii(text)
-    {
-        return Ok(());
+pub fn check(text: &str, field: &'static str, limit_bytes: usize) -> Result<bool, Refusal> {
+    if !text.is_empty() && text.len() <= limit_bytes && every(text, is_unreserved) {
+        return Ok(true);
     }
-    check_slowly(text, field, limit_bytes)
+    check_slowly(text, field, limit_bytes)?;
+    Ok(false)
 }
 
 #[cold]
@@ -67,23 +111,16 @@ pub fn has_noncharacter(text: &str) -> bool {
 /// Whether a text is `[a-z0-9][a-z0-9_-]{0,63}`: a provider key or a subject domain.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
-    text.len() <= crate::limits::PROVIDER_BYTES && is_lower_name(text, b"-_")
+    text.len() <= crate::limits::PROVIDER_BYTES
+        && text.bytes().next().is_some_and(is_lower_alphanumeric)
+        && every(text, |byte| is_lower_alphanumeric(byte) || byte == b'-' || byte == b'_')
 }
 
 /// Whether a text is `[a-z0-9][a-z0-9._-]*`.
 #[must_use]
 pub fn is_discriminator(text: &str) -> bool {
-    is_lower_name(text, b"._-")
-}
-
-fn is_lower_name(text: &str, inner: &[u8]) -> bool {
-    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    match text.as_bytes().split_first() {
-        Some((first, rest)) => {
-            alphanumeric(first) && rest.iter().all(|byte| alphanumeric(byte) || inner.contains(byte))
-        }
-        None => false,
-    }
+    text.bytes().next().is_some_and(is_lower_alphanumeric)
+        && every(text, |byte| is_lower_alphanumeric(byte) || matches!(byte, b'-' | b'.' | b'_'))
 }
 
 /// A refused input in backticks, at most 64 of its characters, none of them unprintable.
@@ -116,10 +153,20 @@ mod tests {
     }
 
     #[test]
+    fn appending_copies_whatever_the_length() {
+        let text: String = ('!'..='~').collect();
+        for length in 0..text.len() {
+            let mut out = b"before".to_vec();
+            append(&text[..length], &mut out);
+            assert_eq!(out, format!("before{}", &text[..length]).into_bytes());
+        }
+    }
+
+    #[test]
     fn the_fast_path_and_the_slow_path_agree() {
         for byte in 0..=0x7F_u8 {
             for text in [format!("{}x", char::from(byte)), format!("x{}x", char::from(byte))] {
-                assert_eq!(check(&text, "f", 8), check_slowly(&text, "f", 8), "{text:?}");
+                assert_eq!(check(&text, "f", 8).map(drop), check_slowly(&text, "f", 8), "{text:?}");
             }
         }
     }

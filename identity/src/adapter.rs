@@ -90,7 +90,7 @@ impl Adapter {
     ///
     /// `component-unknown` where there is none, `component-unusable` where its code does not fit this machine.
     pub fn embedded(name: &str) -> Result<Self, ComponentError> {
-        let sha256 = embedded::find(name)?.wasm_sha256.to_owned();
+        let sha256 = embedded::find(name)?.file.sha256.to_owned();
         Ok(Self { runner: Runner::open(embedded::load(name)?, MEMORY_BYTES)?, sha256 })
     }
 

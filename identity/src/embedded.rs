@@ -5,13 +5,20 @@ use crate::runner::{engine, unusable};
 use serde::Serialize;
 use wasmtime::component::Component;
 
-/// One embedded component, in both forms, each with its digest as it was when they were built.
+/// One embedded component: the file, and machine code made of it, the code for the most capable CPU first.
 pub(crate) struct Embedded {
     pub(crate) name: &'static str,
-    pub(crate) wasm: &'static [u8],
-    pub(crate) wasm_sha256: &'static str,
-    pub(crate) code: &'static [u8],
-    pub(crate) code_sha256: &'static str,
+    pub(crate) file: Pinned,
+    pub(crate) codes: &'static [Pinned],
+}
+
+/// Bytes, and their lower-case hex SHA-256 as it was when this crate was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Pinned {
+    /// The bytes.
+    pub bytes: &'static [u8],
+    /// Their digest.
+    pub sha256: &'static str,
 }
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -33,13 +40,20 @@ pub(crate) fn find(name: &str) -> Result<&'static Embedded, ComponentError> {
     EMBEDDED.iter().find(|known| known.name == name).ok_or_else(|| ComponentError::Unknown(name.to_owned()))
 }
 
-/// Loads embedded code.
+/// Loads the embedded code that is best for this machine.
 pub(crate) fn load(name: &str) -> Result<Component, ComponentError> {
-    let code = find(name)?.code;
-    // SAFETY: these bytes were made by this very version of wasmtime in the build script and are part of this binary.
-    #[expect(unsafe_code, reason = "machine code is taken on trust; ours is embedded and pinned")]
-    let loaded = unsafe { Component::deserialize(engine()?, code) };
-    loaded.map_err(|error| unusable(&error))
+    let mut refused = ComponentError::Unknown(name.to_owned());
+    for code in find(name)?.codes {
+        // SAFETY: these bytes were made by this very version of wasmtime in the build script and are part of this
+        // binary; code for a more capable CPU than this one is refused.
+        #[expect(unsafe_code, reason = "machine code is taken on trust; ours is embedded and pinned")]
+        let loaded = unsafe { Component::deserialize(engine()?, code.bytes) };
+        match loaded {
+            Ok(component) => return Ok(component),
+            Err(error) => refused = unusable(&error),
+        }
+    }
+    Err(refused)
 }
 
 /// Compiles a component file, if it is the one that was pinned.
@@ -66,8 +80,8 @@ pub fn components() -> Result<Vec<ComponentDescription>, ComponentError> {
             let imports = component.component_type().imports(engine()?).map(|(name, _)| name.to_owned()).collect();
             Ok(ComponentDescription {
                 name: embedded.name,
-                sha256: embedded.wasm_sha256,
-                bytes: embedded.wasm.len(),
+                sha256: embedded.file.sha256,
+                bytes: embedded.file.bytes.len(),
                 imports,
             })
         })
@@ -80,15 +94,14 @@ pub fn components() -> Result<Vec<ComponentDescription>, ComponentError> {
 ///
 /// `component-unknown`.
 pub fn component_file(name: &str) -> Result<&'static [u8], ComponentError> {
-    Ok(find(name)?.wasm)
+    Ok(find(name)?.file.bytes)
 }
 
-/// The embedded machine code of a component and the SHA-256 it was pinned with: for the test that holds one to the
-/// other, and for measuring.
+/// The embedded machine codes of a component, for the test that holds them to their digests.
 ///
 /// # Errors
 ///
 /// `component-unknown`.
-pub fn embedded_code(name: &str) -> Result<(&'static [u8], &'static str), ComponentError> {
-    find(name).map(|embedded| (embedded.code, embedded.code_sha256))
+pub fn embedded_codes(name: &str) -> Result<&'static [Pinned], ComponentError> {
+    find(name).map(|embedded| embedded.codes)
 }
