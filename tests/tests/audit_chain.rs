@@ -1,7 +1,9 @@
 //! The audit trail: one event for each mutation and each denial, what it says, and the chain they hang in, recomputed
 //! here from the rows alone. The same calls leave the same events on both engines, to the last hash.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use provident::actor::{Actor, SystemActor};
 use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef, SupersedeBinding};
@@ -112,8 +114,7 @@ fn text(events: &[Told]) -> String {
     let mut text = String::new();
     for (members, _, hash) in events {
         let said: BTreeMap<_, _> = members.iter().filter(|(_, value)| !value.is_null()).collect();
-        text.push_str(&serde_json::to_string(&said).unwrap());
-        text.push_str(&format!(" -> {hash}\n"));
+        writeln!(text, "{} -> {hash}", serde_json::to_string(&said).unwrap()).unwrap();
     }
     text
 }

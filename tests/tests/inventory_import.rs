@@ -1,9 +1,10 @@
 //! Imports into the inventory, on both engines: what is added, changed, unchanged and refused; that what is observed
 //! is kept and nothing else; that nothing is ever dropped.
+#![cfg(test)]
 
 use provident::error::Error;
 use provident::inventory::{
-    ImportCounts, ImportItem, ImportRefusal, InventoryFilter, InventoryItem, ObservationStatus,
+    ImportCounts, ImportItem, ImportRefusal, InventoryFilter, InventoryItem, Label, ObservationStatus,
 };
 use provident::page::PageRequest;
 use provident::policy::Role;
@@ -42,10 +43,12 @@ async fn inventory(world: &Installation) -> Vec<InventoryItem> {
     items
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an object as an import takes it")]
 fn seen(position: u64, id: &str) -> ImportItem {
     Ok((position, widget(id)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an object as an import takes it")]
 fn with(position: u64, id: &str, change: impl FnOnce(&mut ProviderResourceDescriptor)) -> ImportItem {
     let mut descriptor = widget(id);
     change(&mut descriptor);
@@ -85,7 +88,7 @@ fn an_import_says_what_is_new_what_changed_and_what_did_not() {
         assert_eq!(format!("{:?}", before[4]), format!("{:?}", after[4]));
         assert_eq!(before[4].last_observed_at, after[4].last_observed_at);
         assert_eq!(after[4].observation_status, ObservationStatus::Observed, "a file marks nothing as gone");
-        assert_eq!(after[0].display_label.as_ref().map(|label| label.as_str()), Some("Renamed"));
+        assert_eq!(after[0].display_label.as_ref().map(Label::as_str), Some("Renamed"));
         assert_eq!(after[0].descriptor_digest, before[0].descriptor_digest, "a label is no part of the digest");
         assert_eq!(after[1].identity.fingerprint.as_deref(), Some("f-2"));
         assert_eq!(after[2].support_level, SupportLevel::InventoryOnly);
@@ -331,7 +334,7 @@ fn of_an_object_nothing_is_kept_but_what_inventory_lists() {
         let mut objects: Vec<ImportItem> = Vec::new();
         for answer in adapter.describe(document).unwrap() {
             objects.push(match answer {
-                Ok(adapted) => Ok((u64::from(adapted.position), adapted.descriptor)),
+                Ok(known) => Ok((u64::from(known.position), known.descriptor)),
                 Err(refusal) => {
                     Err(ImportRefusal::new(u64::from(refusal.position), refusal.code, refusal.field, refusal.message))
                 }
@@ -354,7 +357,7 @@ fn of_an_object_nothing_is_kept_but_what_inventory_lists() {
         world.service.finish_import(import).await.unwrap();
         let item = inventory(&world).await.remove(0);
         assert_eq!(item.adapter_digest, digest);
-        assert_eq!(item.display_label.as_ref().map(|label| label.as_str()), Some("Label"));
+        assert_eq!(item.display_label.as_ref().map(Label::as_str), Some("Label"));
         assert!(!format!("{item:?}").contains("Label"));
 
         for table in TABLES {

@@ -1,5 +1,6 @@
 //! That decisions stay passive, on both engines: a mutation touches bindings, audit events and heads and no other table;
 //! reading touches nothing; nothing but the rooms of bindings reads them; drift and forged places are refused.
+#![cfg(test)]
 
 use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, SubjectRef, SupersedeBinding};
 use provident::inventory::InventoryFilter;

@@ -1,5 +1,8 @@
 //! Who may do what, through every operation of the service, on both engines: each role, each way to stand, each way a
 //! record can be out of reach. Hidden and missing are one answer and leave one event, but for its number, time and id.
+#![cfg(test)]
+
+use std::fmt::Write as _;
 
 use provident::actor::Actor;
 use provident::binding::{BindingFilter, Note, SupersedeBinding};
@@ -178,7 +181,7 @@ fn every_role_may_do_what_its_capabilities_say_and_no_more() {
             for (name, actor) in rows {
                 let aim = own(&world, item, operation).await;
                 let result = attempt(&world, operation, actor, &aim).await;
-                table.push_str(&format!(" {name}={}", outcome(&result)));
+                write!(table, " {name}={}", outcome(&result)).unwrap();
             }
             table.push('\n');
         }

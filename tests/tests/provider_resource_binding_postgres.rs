@@ -1,5 +1,6 @@
 //! What only a server with many writers shows (P381-96, P381-99): transactions that really run at once, that meet, that
 //! wait in a circle. SQLite, which has one writer, runs what can be run there beside it.
+#![cfg(test)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Decisions through the service, on both engines: what is stored, what is refused, who wins a race, what an answer
 //! says. Authority has a suite of its own, `provider_resource_binding_authorization.rs`, the trail `audit_chain.rs`.
+#![cfg(test)]
 
 use std::sync::Arc;
 
@@ -635,8 +636,8 @@ fn a_list_narrows_by_every_filter_and_pages_hold_still() {
             world.service.bindings(acme.readonly, &acme.workspace, acme.environment_id, filter, page).await.unwrap()
         };
         let mut made = Vec::new();
-        for number in 0..5 {
-            let mut request = of_mode(OPERATOR_MODES[number], &key(&number.to_string()));
+        for (number, mode) in OPERATOR_MODES.into_iter().enumerate() {
+            let mut request = of_mode(mode, &key(&number.to_string()));
             request.subject_domain = Some(if number < 2 { "things" } else { "places" }.to_owned());
             request.provider_connection_id = (number == 3).then_some(connection);
             request.legacy_subject_key = (number == 4).then(|| LegacySubjectKey::new("Ünïque"));
@@ -666,8 +667,11 @@ fn a_list_narrows_by_every_filter_and_pages_hold_still() {
         assert_eq!(ids(BindingFilter { provider_connection_id: Some(connection), ..any() }).await, [made[3].id]);
         assert_eq!(ids(BindingFilter { canonical_subject_key: Some(key("2")), ..any() }).await, [made[2].id]);
         assert_eq!(ids(BindingFilter { status: Some(BindingStatus::Revoked), ..any() }).await, [made[0].id]);
-        let mode = Some(ResolutionMode::ExcludedNonGoverned);
-        assert_eq!(ids(BindingFilter { mode, ..any() }).await, sorted(vec![made[1].id, other.id, from_item.id]));
+        let excluded = Some(ResolutionMode::ExcludedNonGoverned);
+        assert_eq!(
+            ids(BindingFilter { mode: excluded, ..any() }).await,
+            sorted(vec![made[1].id, other.id, from_item.id])
+        );
         let class = Some(SubjectClass::Foundation);
         assert_eq!(ids(BindingFilter { subject_class: class, ..any() }).await, [other.id]);
         let domain = Some("places".to_owned());
