@@ -22,15 +22,23 @@ const fn is_lower_alphanumeric(byte: u8) -> bool {
 
 /// Whether every byte is allowed.
 ///
-/// In blocks of sixteen without an early exit, the last one overlapping the one before: this compiles to vector
+/// In blocks of fixed size without an early exit, the last one overlapping the one before: this compiles to vector
 /// instructions, as a component too. Callers keep `allowed` arithmetic for the same reason.
-fn every(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
-    let bytes = text.as_bytes();
-    let block = |block: &[u8; 16]| block.iter().fold(true, |so_far, byte| so_far & allowed(*byte));
-    match bytes.last_chunk::<16>() {
-        Some(last) => bytes.as_chunks::<16>().0.iter().all(block) && block(last),
-        None => bytes.iter().all(|byte| allowed(*byte)),
+fn every(text: &str, allowed: impl Fn(u8) -> bool + Copy) -> bool {
+    fn block<const N: usize>(block: &[u8; N], allowed: impl Fn(u8) -> bool) -> bool {
+        block.iter().fold(true, |so_far, byte| so_far & allowed(*byte))
     }
+    let bytes = text.as_bytes();
+    if let Some(last) = bytes.last_chunk::<16>() {
+        return bytes.as_chunks::<16>().0.iter().all(|each| block(each, allowed)) && block(last, allowed);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return block(first, allowed) & block(last, allowed);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return block(first, allowed) & block(last, allowed);
+    }
+    bytes.iter().all(|byte| allowed(*byte))
 }
 
 /// Appends a text.
@@ -52,12 +60,18 @@ pub(crate) fn append(text: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(last);
         return;
     }
-    let (words, rest) = rest.as_chunks::<4>();
-    for word in words {
-        out.extend_from_slice(word);
-    }
-    for byte in rest {
-        out.push(*byte);
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        out.extend_from_slice(first);
+        out.truncate(out.len() - (16 - bytes.len()));
+        out.extend_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        out.extend_from_slice(first);
+        out.truncate(out.len() - (8 - bytes.len()));
+        out.extend_from_slice(last);
+    } else {
+        for byte in bytes {
+            out.push(*byte);
+        }
     }
 }
 
