@@ -170,9 +170,10 @@ mod tests {
     fn appending_copies_whatever_the_length() {
         let text: String = ('!'..='~').collect();
         for length in 0..text.len() {
+            let (text, _) = text.split_at(length);
             let mut out = b"before".to_vec();
-            append(&text[..length], &mut out);
-            assert_eq!(out, format!("before{}", &text[..length]).into_bytes());
+            append(text, &mut out);
+            assert_eq!(out, format!("before{text}").into_bytes());
         }
     }
 
