@@ -13,12 +13,23 @@ use std::thread;
 /// If it does not build.
 pub fn path() -> io::Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone().map_err(io::Error::other)
+    let build = || build(&["--bin", "provident"], "provident").map_err(|error| error.to_string());
+    BUILT.get_or_init(build).clone().map_err(io::Error::other)
 }
 
-fn build() -> io::Result<PathBuf> {
+/// Where the demo is; it and the program it types the commands of are built first if need be.
+///
+/// # Errors
+///
+/// If they do not build.
+pub fn demo() -> io::Result<PathBuf> {
+    build(&["--bin", "provident", "--example", "demo"], "examples/demo")
+}
+
+/// Builds parts of the host and answers where one of them is, from the folder of the build.
+fn build(parts: &[&str], file: &str) -> io::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "provident", "--bin", "provident"]);
+    cargo.args(["build", "--quiet", "--package", "provident"]).args(parts);
     // What cargo tells a test about its own package would make build scripts run again, and everything after them.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -36,7 +47,7 @@ fn build() -> io::Result<PathBuf> {
     // This test stands in `<target>/debug/deps`.
     let test = std::env::current_exe()?;
     let folder = test.ancestors().nth(2).ok_or_else(|| io::Error::other("a test outside a target folder"))?;
-    Ok(folder.join(format!("provident{}", std::env::consts::EXE_SUFFIX)))
+    Ok(folder.join(format!("{file}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Starts the program with pipes to all three streams.

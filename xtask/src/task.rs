@@ -12,7 +12,8 @@ use crate::step::Steps;
 pub(crate) fn demo() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
-    run(cargo().args(["build", "--package", "provident", "--example", "demo"]))?;
+    // The demo types the commands of the program, which `cargo run` alone would not build.
+    run(cargo().args(["build", "--package", "provident", "--bin", "provident", "--example", "demo"]))?;
     run(cargo().args(["run", "--quiet", "--package", "provident", "--example", "demo"]))
 }
 
