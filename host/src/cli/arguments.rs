@@ -41,7 +41,12 @@ pub(super) enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Answer the line protocol: one JSON request a line in, one reply a line out
-    #[command(after_help = "Example:\n  echo '{\"op\":\"about\"}' | provident batch")]
+    #[command(after_help = "\
+Each line is answered before the next one is waited for. With an adapter, requests `adapt` are answered too.
+
+Examples:
+  echo '{\"op\":\"about\"}' | provident batch
+  provident batch --adapter fake < requests.ndjson > replies.ndjson")]
     Batch(AdapterChoice),
     /// Show and export the embedded components
     #[command(subcommand)]
@@ -65,9 +70,13 @@ pub(super) enum Command {
     #[command(subcommand)]
     Environment(EnvironmentCommand),
     /// Put raw exports into an environment's inventory, as last observed
-    #[command(
-        after_help = "Example:\n  provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl"
-    )]
+    #[command(after_help = "\
+An export is single objects, pages, arrays, one object a line or printed over many, in any mixture; a document has at
+most 8 MiB. An object that is refused is reported with its place, and the others are taken. Nothing is removed: what an
+export does not contain stays as it was last observed.
+
+Example:
+  provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl")]
     Import(ImportArguments),
     /// Show what was last observed in an environment
     #[command(subcommand)]
@@ -129,6 +138,7 @@ pub(super) struct DeriveArguments {
 #[derive(Subcommand)]
 pub(super) enum ComponentCommand {
     /// Each embedded component: digest, size, versions, imports (none) and limits
+    #[command(after_help = "Example:\n  provident component info --format json")]
     Info,
     /// Write a component file, as any other runtime can load it
     #[command(
@@ -173,6 +183,7 @@ pub(super) enum UserCommand {
         name: String,
     },
     /// List users
+    #[command(after_help = "Example:\n  provident user list")]
     List,
 }
 
@@ -192,6 +203,7 @@ pub(super) enum WorkspaceCommand {
         owner: Uuid,
     },
     /// List workspaces (system plane)
+    #[command(after_help = "Example:\n  provident workspace list")]
     List,
     /// Make a user a member
     #[command(
@@ -199,8 +211,12 @@ pub(super) enum WorkspaceCommand {
     )]
     AddMember(MemberArguments),
     /// Give a member another role
+    #[command(
+        after_help = "Example:\n  provident workspace change-role --as OWNER --workspace acme --user USER --role manager"
+    )]
     ChangeRole(MemberArguments),
     /// End a user's membership
+    #[command(after_help = "Example:\n  provident workspace remove-member --as OWNER --workspace acme --user USER")]
     RemoveMember {
         #[command(flatten)]
         scope: Scope,
@@ -209,6 +225,7 @@ pub(super) enum WorkspaceCommand {
         user: Uuid,
     },
     /// List the workspace's members
+    #[command(after_help = "Example:\n  provident workspace members --as USER --workspace acme")]
     Members {
         #[command(flatten)]
         scope: Scope,
@@ -247,6 +264,7 @@ pub(super) enum EnvironmentCommand {
         name: String,
     },
     /// List the environments the actor is entitled to
+    #[command(after_help = "Example:\n  provident environment list --as USER --workspace acme")]
     List {
         #[command(flatten)]
         scope: Scope,
@@ -254,6 +272,9 @@ pub(super) enum EnvironmentCommand {
         page: PageArguments,
     },
     /// Let a member see an environment
+    #[command(
+        after_help = "Example:\n  provident environment entitle --as OWNER --workspace acme --environment ENV --user USER"
+    )]
     Entitle {
         #[command(flatten)]
         environment: EnvironmentArguments,
@@ -262,6 +283,9 @@ pub(super) enum EnvironmentCommand {
         user: Uuid,
     },
     /// Take an entitlement back
+    #[command(
+        after_help = "Example:\n  provident environment withdraw --as OWNER --workspace acme --environment ENV --user USER"
+    )]
     Withdraw {
         #[command(flatten)]
         environment: EnvironmentArguments,
@@ -306,19 +330,43 @@ impl PageArguments {
 #[derive(Subcommand)]
 pub(super) enum InventoryCommand {
     /// List what was last observed
+    #[command(after_help = "\
+Examples:
+  provident inventory list --as USER --workspace acme --environment ENV
+  provident inventory list --as USER --workspace acme --environment ENV --class provider_builtin")]
     List {
         #[command(flatten)]
         environment: EnvironmentArguments,
         #[command(flatten)]
+        filter: InventoryFilterArguments,
+        #[command(flatten)]
         page: PageArguments,
     },
     /// Show one item
+    #[command(after_help = "Example:\n  provident inventory show --as USER --workspace acme ITEM")]
     Show {
         #[command(flatten)]
         scope: Scope,
         /// The item's id
         item: Uuid,
     },
+}
+
+/// Which items of an inventory.
+#[derive(Args)]
+pub(super) struct InventoryFilterArguments {
+    /// Only of this provider
+    #[arg(long)]
+    pub(super) provider: Option<String>,
+    /// Only of this subject
+    #[arg(long, value_name = "KEY")]
+    pub(super) subject: Option<String>,
+    /// Only of this subject class
+    #[arg(long)]
+    pub(super) class: Option<SubjectClass>,
+    /// Only of this governance domain
+    #[arg(long)]
+    pub(super) domain: Option<String>,
 }
 
 /// The subject of a decision, in one of three ways.
@@ -456,12 +504,28 @@ Example:
     --subject-item ITEM --resource-item OTHER --note 'renamed in March'")]
     Create(CreateArguments),
     /// This subject is not governed
+    #[command(after_help = "\
+Example:
+  provident binding exclude --as USER --workspace acme --environment ENV \\
+    --subject-item ITEM --note 'a test object'")]
     Exclude(CreateArguments),
     /// We accept this subject as it is
+    #[command(after_help = "\
+Example:
+  provident binding accept --as USER --workspace acme --environment ENV \\
+    --subject-item ITEM --note 'agreed until the autumn' --reason accepted-risk")]
     Accept(CreateArguments),
     /// This subject cannot be covered
+    #[command(after_help = "\
+Example:
+  provident binding mark-unsupported --as USER --workspace acme --environment ENV \\
+    --subject-item ITEM --note 'no way to read its settings'")]
     MarkUnsupported(CreateArguments),
     /// This subject ought to be here and is not
+    #[command(after_help = "\
+Example:
+  provident binding mark-missing --as USER --workspace acme --environment ENV \\
+    --note 'deleted here in May' --subject KEY --domain DOMAIN")]
     MarkMissing(CreateArguments),
     /// Put another decision in place of the active one
     #[command(after_help = "\
@@ -479,6 +543,9 @@ Example:
         decision: DecisionArguments,
     },
     /// Withdraw a decision
+    #[command(
+        after_help = "Example:\n  provident binding revoke --as USER --workspace acme BINDING --note 'bound by mistake'"
+    )]
     Revoke {
         #[command(flatten)]
         scope: Scope,
@@ -488,13 +555,18 @@ Example:
         note: NoteArguments,
     },
     /// Show one binding
+    #[command(after_help = "Example:\n  provident binding show --as USER --workspace acme BINDING")]
     Show {
         #[command(flatten)]
         scope: Scope,
         /// Its id
         binding: Uuid,
     },
-    /// List an environment's bindings
+    /// List an environment's bindings, newest first
+    #[command(after_help = "\
+Examples:
+  provident binding list --as USER --workspace acme --environment ENV --status active
+  provident binding list --as USER --workspace acme --environment ENV --mode manual_binding --limit 20")]
     List {
         #[command(flatten)]
         environment: EnvironmentArguments,
@@ -516,7 +588,8 @@ Example:
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
-    /// Every decision about the subject of a binding, oldest first
+    /// Every decision about the subject of a binding, newest first
+    #[command(after_help = "Example:\n  provident binding history --as USER --workspace acme BINDING")]
     History {
         #[command(flatten)]
         scope: Scope,
@@ -558,6 +631,10 @@ pub(super) struct FilterArguments {
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
     /// List the events of the environments the actor is entitled to, oldest first
+    #[command(after_help = "\
+Examples:
+  provident audit list --as USER --workspace acme
+  provident audit list --as USER --workspace acme --environment ENV --after 120 --limit 50")]
     List {
         #[command(flatten)]
         scope: Scope,

@@ -175,7 +175,7 @@ async fn lookup(
         }
     })?;
     let refused = answers.iter().filter(|answered| matches!(answered.answer, LookupAnswer::Refused { .. })).count();
-    Failure::unless_all_answered(refused as u64)
+    Failure::unless_all_answered(refused as u64, answers.len() as u64)
 }
 
 /// Keys, one a line; no more is read than one look-up may ask for, and one more to be told so.

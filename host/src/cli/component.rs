@@ -52,6 +52,12 @@ pub(super) fn info(output: &Output) -> Result<(), Failure> {
 pub(super) fn export(name_and_file: &[String]) -> Result<(), Failure> {
     let (name, file) = match name_and_file {
         [name, file] => (name.as_str(), file),
+        [name] if provident_identity::component_file(name).is_ok() => {
+            return Err(Failure::usage(
+                "file-required",
+                format!("`{name}` is a component: name the file to write too"),
+            ));
+        }
         [file] => ("identity", file),
         _ => return Err(Failure::usage("file-required", "name the file to write")),
     };

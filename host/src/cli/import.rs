@@ -85,7 +85,7 @@ pub(super) async fn import(service: &Service, output: &Output, arguments: Import
     let counts = service.finish_import(import).await?;
     let report = Report { import_id, objects: position, imported: counts.added + counts.changed, counts, refusals };
     output.show(&report, |sheet| draw(sheet, &report))?;
-    Failure::unless_all_answered(counts.refused)
+    Failure::unless_all_answered(counts.refused, position)
 }
 
 impl Running<'_> {

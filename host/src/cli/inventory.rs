@@ -9,9 +9,15 @@ use provident::service::Service;
 /// `inventory`.
 pub(super) async fn inventory(service: &Service, output: &Output, command: InventoryCommand) -> Result<(), Failure> {
     match command {
-        InventoryCommand::List { environment, page } => {
+        InventoryCommand::List { environment, filter, page } => {
             let scope = &environment.scope;
-            let filter = InventoryFilter::default();
+            let filter = InventoryFilter {
+                provider_key: filter.provider,
+                subject_class: filter.class,
+                subject_domain: filter.domain,
+                canonical_subject_key: filter.subject,
+                ..InventoryFilter::default()
+            };
             let found = service
                 .inventory(actor(scope), &scope.workspace, environment.environment, &filter, page.request())
                 .await?;

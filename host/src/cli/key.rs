@@ -4,9 +4,10 @@ use super::arguments::{AdapterChoice, DeriveArguments};
 use super::documents::{Document, Documents};
 use super::output::Failure;
 use provident_identity::{
-    Adapted, Adapter, ComponentError, ErrorCode, GovernedSubject, Identity, Lines, ProviderResourceDescriptor,
+    Adapted, Adapter, Answered, ComponentError, ErrorCode, GovernedSubject, Identity, Lines, ProviderResourceDescriptor,
 };
 use serde::Serialize;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -16,17 +17,28 @@ pub(super) fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
     if file == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
-    match File::open(file) {
-        Ok(opened) => Ok(Box::new(opened)),
-        Err(error) => Err(Failure::usage("file-unreadable", format!("{}: {error}", file.display()))),
+    let unreadable = |why: &dyn Display| Failure::usage("file-unreadable", format!("{}: {why}", file.display()));
+    let opened = File::open(file).map_err(|error| unreadable(&error))?;
+    // A directory opens like a file, and only reading it fails.
+    if opened.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(unreadable(&"it is a directory"));
     }
+    Ok(Box::new(opened))
 }
 
 /// The adapter a command names: an embedded one by its name, or a pinned component file.
 pub(super) fn open_adapter(name: &str, pinned: Option<&str>) -> Result<Adapter, Failure> {
     let is_file = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
+    let pinned = pinned.map(|pinned| pinned.strip_prefix("sha256:").unwrap_or(pinned).to_ascii_lowercase());
     if !is_file {
-        return Adapter::embedded(name).map_err(Failure::from);
+        let adapter = Adapter::embedded(name)?;
+        return match pinned {
+            Some(expected) if expected != adapter.sha256() => {
+                let actual = adapter.sha256().to_owned();
+                Err(ComponentError::DigestMismatch { expected, actual }.into())
+            }
+            _ => Ok(adapter),
+        };
     }
     let file = std::fs::read(name).map_err(|error| Failure::usage("file-unreadable", format!("{name}: {error}")))?;
     let Some(pinned) = pinned else {
@@ -35,8 +47,7 @@ pub(super) fn open_adapter(name: &str, pinned: Option<&str>) -> Result<Adapter, 
             format!("an adapter file is pinned by its digest: add --adapter-sha256 {}", sha256(&file)),
         ));
     };
-    let pinned = pinned.strip_prefix("sha256:").unwrap_or(pinned);
-    Adapter::from_file(&file, pinned).map_err(Failure::from)
+    Adapter::from_file(&file, &pinned).map_err(Failure::from)
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -67,7 +78,7 @@ pub(super) fn answer_keys(op: &'static str, keys: &[String]) -> Result<(), Failu
     }
     let identity = Identity::embedded()?;
     let answered = Lines::of_inputs(&identity, op).answer(lines.as_bytes(), BufWriter::new(io::stdout().lock()))?;
-    Failure::unless_all_answered(answered.refused)
+    Failure::unless_all_answered(answered.refused, answered.ok + answered.refused)
 }
 
 /// `key derive`: derive inputs one a line, or, with an adapter, raw exports.
@@ -75,15 +86,15 @@ pub(super) fn derive(arguments: &DeriveArguments) -> Result<(), Failure> {
     let identity = Identity::embedded()?;
     let input = open(&arguments.file)?;
     let mut output = BufWriter::new(io::stdout().lock());
-    let refused = match &arguments.adapter.adapter {
-        None => Lines::of_inputs(&identity, "derive").answer(input, &mut output)?.refused,
+    let answered = match &arguments.adapter.adapter {
+        None => Lines::of_inputs(&identity, "derive").answer(input, &mut output)?,
         Some(name) => {
             let adapter = open_adapter(name, arguments.adapter.adapter_sha256.as_deref())?;
             derive_adapted(&identity, &adapter, BufReader::new(input), &mut output)?
         }
     };
     output.flush()?;
-    Failure::unless_all_answered(refused)
+    Failure::unless_all_answered(answered.refused, answered.ok + answered.refused)
 }
 
 /// One reply per described object. Exactly one of `ok` and `error` stands in it.
@@ -140,14 +151,14 @@ pub(super) fn describe(adapter: &Adapter, document: Document) -> Result<Vec<Resu
         .collect())
 }
 
-/// Answers every object of an export; gives back how many were refused.
+/// Answers every object of an export.
 fn derive_adapted(
     identity: &Identity,
     adapter: &Adapter,
     input: impl BufRead,
     output: &mut impl Write,
-) -> Result<u64, Failure> {
-    let mut refused = 0;
+) -> Result<Answered, Failure> {
+    let mut answered = Answered::default();
     let mut documents = Documents::new(input);
     while let Some(document) = documents.next()? {
         let line = document.line;
@@ -162,6 +173,7 @@ fn derive_adapted(
                         let key = derived.key.as_str();
                         let ok = Success { key, digest: &derived.digest, descriptor: &object.descriptor };
                         write_reply(output, &Reply { ok: Some(ok), error: None })?;
+                        answered.ok += 1;
                         continue;
                     }
                     Some(Err(error)) => Refused {
@@ -175,11 +187,11 @@ fn derive_adapted(
                 },
                 Err(refusal) => refusal.clone(),
             };
-            refused += 1;
+            answered.refused += 1;
             write_reply(output, &Reply { ok: None, error: Some(reply) })?;
         }
     }
-    Ok(refused)
+    Ok(answered)
 }
 
 fn write_reply(output: &mut impl Write, reply: &Reply<'_>) -> Result<(), Failure> {

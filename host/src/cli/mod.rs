@@ -20,19 +20,16 @@ use arguments::{Arguments, Command, ComponentCommand, KeyCommand};
 use clap::{CommandFactory, Parser};
 use output::{Failure, Output};
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Runs one command line; the exit code says how it ended (see `provident --help`).
 #[must_use]
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version come this way too; clap knows which stream and code each has.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return output::refuse_arguments(&error, &given),
     };
     let output = Output::new(arguments.format);
     match execute(arguments, &output) {
@@ -51,8 +48,10 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Component(ComponentCommand::Info) => component::info(output),
         Command::Component(ComponentCommand::Export { name_and_file }) => component::export(&name_and_file),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "provident", &mut io::stdout());
-            Ok(())
+            // By way of memory: the generator panics where the output cannot be written.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "provident", &mut script);
+            Ok(io::stdout().lock().write_all(&script)?)
         }
         Command::Init => place.run(async |place| setup::init(place, output).await),
         Command::User(command) => place.serve(async |service| setup::user(service, output, command).await),

@@ -9,6 +9,7 @@ use provident::error::Error;
 use provident_identity::{CallError, ComponentError};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -112,6 +113,22 @@ impl Output {
     }
 }
 
+/// Says what is wrong with a command line, in the format it asks for; help and version come this way too.
+pub(super) fn refuse_arguments(error: &clap::Error, given: &[OsString]) -> ExitCode {
+    let exit = u8::try_from(error.exit_code()).unwrap_or(2);
+    let asks_for_json =
+        given.windows(2).any(|pair| matches!(pair, [name, value] if name == "--format" && value == "json"))
+            || given.iter().any(|argument| argument == "--format=json");
+    if exit == 2 && asks_for_json {
+        let text = error.to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        return Output::new(Format::Json).fail(&Failure::usage("bad-usage", message));
+    }
+    // clap knows which stream each has, and writes colours to a terminal only.
+    let _ = error.print();
+    ExitCode::from(exit)
+}
+
 /// Why a command was not done.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -131,9 +148,9 @@ impl Failure {
         Self::new(2, code, message)
     }
 
-    /// Fine if nothing was refused; otherwise says how many were.
-    pub(super) fn unless_all_answered(refused: u64) -> Result<(), Self> {
-        if refused == 0 { Ok(()) } else { Err(Self::new(3, "refused", format!("{refused} refused"))) }
+    /// Fine if nothing was refused; otherwise says how many were, of how many.
+    pub(super) fn unless_all_answered(refused: u64, of: u64) -> Result<(), Self> {
+        if refused == 0 { Ok(()) } else { Err(Self::new(3, "refused", format!("{refused} of {of} refused"))) }
     }
 
     fn as_json(&self) -> String {

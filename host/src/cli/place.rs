@@ -4,6 +4,7 @@ use super::output::Failure;
 use clap::Args;
 use directories::ProjectDirs;
 use provident::service::{Service, Settings};
+use std::fs::DirBuilder;
 use std::path::PathBuf;
 
 /// Where the data lies.
@@ -26,6 +27,16 @@ impl Place {
         let dirs = ProjectDirs::from("", "", "provident");
         dirs.map(|dirs| dirs.data_dir().to_owned())
             .ok_or_else(|| Failure::usage("data-dir-required", "this platform has no place for data: add --data-dir"))
+    }
+
+    /// Makes the data directory, for its owner only, where there is none.
+    pub(super) fn make_data_dir(&self) -> Result<(), Failure> {
+        let dir = self.data_dir()?;
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&dir).map_err(|error| Failure::usage("data-dir-unusable", format!("{}: {error}", dir.display())))
     }
 
     /// The database's URL.
