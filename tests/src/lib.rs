@@ -3,8 +3,10 @@
 pub mod adapter_contract;
 pub mod broken;
 pub mod catalog;
+pub mod console;
 pub mod database;
 pub mod guard;
+pub mod hostile;
 pub mod installation;
 pub mod postgres;
 pub mod program;
