@@ -1,14 +1,20 @@
 //! What can be typed: the grammar of the command line, its help and its examples.
 
+mod binding;
+
+pub(super) use binding::{
+    BindingCommand, CreateArguments, DecisionArguments, FilterArguments, NoteArguments, ResourceArguments,
+    SubjectArguments,
+};
+
 use super::output::Format;
 use super::place::Place;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use provident::binding::Sources;
+use clap::{Args, Parser, Subcommand};
 use provident::page::PageRequest;
 use provident::policy::Role;
 use provident::workspace::WorkspaceRef;
-use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
+use provident_identity::SubjectClass;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -42,7 +48,8 @@ pub(super) enum Command {
     Key(KeyCommand),
     /// Answer the line protocol: one JSON request a line in, one reply a line out
     #[command(after_help = "\
-Each line is answered before the next one is waited for. With an adapter, requests `adapt` are answered too.
+Each line is answered before the next one is waited for. With an adapter, requests `adapt` are
+answered too.
 
 Examples:
   echo '{\"op\":\"about\"}' | provident batch
@@ -71,9 +78,10 @@ Examples:
     Environment(EnvironmentCommand),
     /// Put raw exports into an environment's inventory, as last observed
     #[command(after_help = "\
-An export is single objects, pages, arrays, one object a line or printed over many, in any mixture; a document has at
-most 8 MiB. An object that is refused is reported with its place, and the others are taken. Nothing is removed: what an
-export does not contain stays as it was last observed.
+An export is single objects, pages, arrays, one object a line or printed over many, in any
+mixture; a document has at most 8 MiB. An object that is refused is reported with its place, and
+the others are taken. Nothing is removed: what an export does not contain stays as it was last
+observed.
 
 Example:
   provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl")]
@@ -93,8 +101,8 @@ Example:
 pub(super) enum KeyCommand {
     /// One reply per input object, in order
     #[command(after_help = "\
-Without an adapter, each line is a derive input; with one, the file is a raw export: single objects, pages, arrays,
-one object a line or printed over many.
+Without an adapter, each line is a derive input; with one, the file is a raw export: single
+objects, pages, arrays, one object a line or printed over many.
 
 Examples:
   provident key derive inputs.ndjson
@@ -367,265 +375,6 @@ pub(super) struct InventoryFilterArguments {
     /// Only of this governance domain
     #[arg(long)]
     pub(super) domain: Option<String>,
-}
-
-/// The subject of a decision, in one of three ways.
-#[derive(Args)]
-#[group(required = true, multiple = false, id = "subject_reference")]
-pub(super) struct SubjectArguments {
-    /// The subject, by canonical key
-    #[arg(long, value_name = "KEY")]
-    pub(super) subject: Option<String>,
-    /// The subject, by inventory item
-    #[arg(long, value_name = "ITEM")]
-    pub(super) subject_item: Option<Uuid>,
-    /// The subject, as a descriptor in JSON
-    #[arg(long, value_name = "JSON")]
-    pub(super) subject_json: Option<String>,
-}
-
-/// The resource of a decision, in one of three ways.
-#[derive(Args)]
-#[group(required = false, multiple = false, id = "resource_reference")]
-pub(super) struct ResourceArguments {
-    /// The resource, by canonical key
-    #[arg(long, value_name = "KEY")]
-    pub(super) resource: Option<String>,
-    /// The resource, by inventory item
-    #[arg(long, value_name = "ITEM")]
-    pub(super) resource_item: Option<Uuid>,
-    /// The resource, as a descriptor in JSON
-    #[arg(long, value_name = "JSON")]
-    pub(super) resource_json: Option<String>,
-}
-
-/// What a decision says beside its subject.
-#[derive(Args)]
-pub(super) struct DecisionArguments {
-    #[command(flatten)]
-    pub(super) resource: ResourceArguments,
-    #[command(flatten)]
-    pub(super) note: NoteArguments,
-    /// A reason code, `[a-z0-9]+(-[a-z0-9]+)*`
-    #[arg(long, value_name = "CODE")]
-    pub(super) reason: Option<String>,
-    /// The subject's governance domain; needed with a bare key
-    #[arg(long, value_name = "DOMAIN")]
-    pub(super) domain: Option<String>,
-    /// The provider connection it is decided for
-    #[arg(long, value_name = "ID")]
-    pub(super) connection: Option<Uuid>,
-    /// What the subject was called before it had a key
-    #[arg(long, value_name = "TEXT")]
-    pub(super) legacy_subject_key: Option<String>,
-    #[command(flatten)]
-    pub(super) sources: SourceArguments,
-}
-
-/// Where the operator's words come from.
-#[derive(Args)]
-#[group(required = false, multiple = false, id = "note_source")]
-pub(super) struct NoteArguments {
-    /// Why, in the operator's words; other users of this machine can see a command line
-    #[arg(long, value_name = "TEXT")]
-    pub(super) note: Option<String>,
-    /// The same, read from a file; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pub(super) note_file: Option<PathBuf>,
-}
-
-/// Where a decision comes from.
-#[derive(Args)]
-pub(super) struct SourceArguments {
-    /// An operation run it comes from
-    #[arg(long = "source-operation-run", value_name = "ID")]
-    operation_run: Option<Uuid>,
-    /// A baseline snapshot it comes from
-    #[arg(long = "source-baseline-snapshot", value_name = "ID")]
-    baseline_snapshot: Option<Uuid>,
-    /// An inventory item it comes from
-    #[arg(long = "source-inventory-item", value_name = "ID")]
-    inventory_item: Option<Uuid>,
-    /// A policy version it comes from
-    #[arg(long = "source-policy-version", value_name = "ID")]
-    policy_version: Option<Uuid>,
-}
-
-impl From<SourceArguments> for Sources {
-    fn from(arguments: SourceArguments) -> Self {
-        Self {
-            operation_run_id: arguments.operation_run,
-            baseline_snapshot_id: arguments.baseline_snapshot,
-            inventory_item_id: arguments.inventory_item,
-            policy_version_id: arguments.policy_version,
-        }
-    }
-}
-
-#[derive(Args)]
-pub(super) struct CreateArguments {
-    #[command(flatten)]
-    pub(super) environment: EnvironmentArguments,
-    #[command(flatten)]
-    pub(super) subject: SubjectArguments,
-    #[command(flatten)]
-    pub(super) decision: DecisionArguments,
-}
-
-/// The modes an operator may choose.
-#[derive(Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(super) enum OperatorMode {
-    ManualBinding,
-    ExcludedNonGoverned,
-    AcceptedLimitation,
-    UnsupportedCoverage,
-    MissingExpected,
-}
-
-impl From<OperatorMode> for ResolutionMode {
-    fn from(mode: OperatorMode) -> Self {
-        match mode {
-            OperatorMode::ManualBinding => Self::ManualBinding,
-            OperatorMode::ExcludedNonGoverned => Self::ExcludedNonGoverned,
-            OperatorMode::AcceptedLimitation => Self::AcceptedLimitation,
-            OperatorMode::UnsupportedCoverage => Self::UnsupportedCoverage,
-            OperatorMode::MissingExpected => Self::MissingExpected,
-        }
-    }
-}
-
-#[derive(Subcommand)]
-pub(super) enum BindingCommand {
-    /// This subject is that resource
-    #[command(after_help = "\
-Example:
-  provident binding create --as USER --workspace acme --environment ENV \\
-    --subject-item ITEM --resource-item OTHER --note 'renamed in March'")]
-    Create(CreateArguments),
-    /// This subject is not governed
-    #[command(after_help = "\
-Example:
-  provident binding exclude --as USER --workspace acme --environment ENV \\
-    --subject-item ITEM --note 'a test object'")]
-    Exclude(CreateArguments),
-    /// We accept this subject as it is
-    #[command(after_help = "\
-Example:
-  provident binding accept --as USER --workspace acme --environment ENV \\
-    --subject-item ITEM --note 'agreed until the autumn' --reason accepted-risk")]
-    Accept(CreateArguments),
-    /// This subject cannot be covered
-    #[command(after_help = "\
-Example:
-  provident binding mark-unsupported --as USER --workspace acme --environment ENV \\
-    --subject-item ITEM --note 'no way to read its settings'")]
-    MarkUnsupported(CreateArguments),
-    /// This subject ought to be here and is not
-    #[command(after_help = "\
-Example:
-  provident binding mark-missing --as USER --workspace acme --environment ENV \\
-    --note 'deleted here in May' --subject KEY --domain DOMAIN")]
-    MarkMissing(CreateArguments),
-    /// Put another decision in place of the active one
-    #[command(after_help = "\
-Example:
-  provident binding supersede --as USER --workspace acme BINDING --mode accepted_limitation --note 'agreed'")]
-    Supersede {
-        #[command(flatten)]
-        scope: Scope,
-        /// The binding that is expected to be active
-        binding: Uuid,
-        /// How the subject is resolved from now on
-        #[arg(long, value_enum)]
-        mode: OperatorMode,
-        #[command(flatten)]
-        decision: DecisionArguments,
-    },
-    /// Withdraw a decision
-    #[command(
-        after_help = "Example:\n  provident binding revoke --as USER --workspace acme BINDING --note 'bound by mistake'"
-    )]
-    Revoke {
-        #[command(flatten)]
-        scope: Scope,
-        /// The binding that is expected to be active
-        binding: Uuid,
-        #[command(flatten)]
-        note: NoteArguments,
-    },
-    /// Show one binding
-    #[command(after_help = "Example:\n  provident binding show --as USER --workspace acme BINDING")]
-    Show {
-        #[command(flatten)]
-        scope: Scope,
-        /// Its id
-        binding: Uuid,
-    },
-    /// List an environment's bindings, newest first
-    #[command(after_help = "\
-Examples:
-  provident binding list --as USER --workspace acme --environment ENV --status active
-  provident binding list --as USER --workspace acme --environment ENV --mode manual_binding --limit 20")]
-    List {
-        #[command(flatten)]
-        environment: EnvironmentArguments,
-        #[command(flatten)]
-        filter: FilterArguments,
-        #[command(flatten)]
-        page: PageArguments,
-    },
-    /// What is decided about subjects: one answer per key, in order
-    #[command(after_help = "\
-Keys come from the command line, or, when there are none, from standard input, one a line.
-
-Example:
-  provident binding lookup --as USER --workspace acme --environment ENV < keys.txt")]
-    Lookup {
-        #[command(flatten)]
-        environment: EnvironmentArguments,
-        /// Canonical subject keys
-        #[arg(value_name = "KEY")]
-        keys: Vec<String>,
-    },
-    /// Every decision about the subject of a binding, newest first
-    #[command(after_help = "Example:\n  provident binding history --as USER --workspace acme BINDING")]
-    History {
-        #[command(flatten)]
-        scope: Scope,
-        /// Any binding of the subject
-        binding: Uuid,
-    },
-}
-
-#[derive(Args)]
-pub(super) struct FilterArguments {
-    /// Only of this provider
-    #[arg(long)]
-    pub(super) provider: Option<String>,
-    /// Only of this provider connection
-    #[arg(long, value_name = "ID")]
-    pub(super) connection: Option<Uuid>,
-    /// Only of this subject
-    #[arg(long, value_name = "KEY")]
-    pub(super) subject: Option<String>,
-    /// Only with this status: active, superseded or revoked
-    #[arg(long)]
-    pub(super) status: Option<BindingStatus>,
-    /// Only of this resolution mode
-    #[arg(long)]
-    pub(super) mode: Option<ResolutionMode>,
-    /// Only of this subject class
-    #[arg(long)]
-    pub(super) class: Option<SubjectClass>,
-    /// Only of this governance domain
-    #[arg(long)]
-    pub(super) domain: Option<String>,
-    /// Only of subjects formerly called this
-    #[arg(long, value_name = "TEXT")]
-    pub(super) legacy_subject_key: Option<String>,
-    #[command(flatten)]
-    pub(super) sources: SourceArguments,
 }
 
 #[derive(Subcommand)]

@@ -60,9 +60,9 @@ pub(super) fn batch(choice: &AdapterChoice) -> Result<(), Failure> {
     let identity = Identity::embedded()?;
     let adapter = choice.adapter.as_deref().map(|name| open_adapter(name, choice.adapter_sha256.as_deref()));
     let adapter = adapter.transpose()?;
-    // Refusals are answers here: whoever speaks the protocol reads them from their lines.
-    Lines::new(&identity, adapter.as_ref()).answer(io::stdin().lock(), BufWriter::new(io::stdout().lock()))?;
-    Ok(())
+    let answered =
+        Lines::new(&identity, adapter.as_ref()).answer(io::stdin().lock(), BufWriter::new(io::stdout().lock()))?;
+    Failure::unless_all_answered(answered.refused, answered.ok + answered.refused)
 }
 
 /// `key parse` and `key digest`: one reply per key.

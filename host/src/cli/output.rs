@@ -163,6 +163,9 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::new(1, "output-closed", "nobody reads the output any more");
         }
+        if let Some(component) = error.get_ref().and_then(|inner| inner.downcast_ref::<ComponentError>()) {
+            return component.clone().into();
+        }
         Self::new(1, "input-output-failed", error.to_string())
     }
 }
