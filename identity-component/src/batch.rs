@@ -1,7 +1,7 @@
 //! The line protocol: one JSON request a line, one JSON reply a line, in order.
 //!
 //! A line is refused by the first rule it breaks: size, encoding, shape, op, unknown members; then the rules of the op. The shapes of the
-//! ops are data ([`Shape`]), so that type checks and unknown members need no code per op.
+//! ops are data (`Shape`), so that type checks and unknown members need no code per op.
 
 use crate::decision::{self, Decision};
 use crate::descriptor::{self, Descriptor};
@@ -94,11 +94,12 @@ pub fn run(ndjson: &str) -> String {
 /// Answers one line, its line end cut off; `None` when there is nothing on it.
 #[must_use]
 pub fn answer_line(line: &[u8]) -> Option<String> {
-    if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
-        return None;
-    }
+    // Size comes first, blank or not: a stream keeps no more of a line than this.
     if line.len() > limits::LINE_BYTES {
         return Some(finish(None, Answer::refused(Code::RequestTooLarge, "request", "the line is over 65,536 bytes")));
+    }
+    if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+        return None;
     }
     let Ok(line) = core::str::from_utf8(line) else {
         return Some(finish(None, Answer::refused(Code::InvalidUtf8, "request", "the line is not UTF-8")));

@@ -3,7 +3,7 @@
 //!
 //! Everything here is a pure function of its arguments: no clock, no I/O, no randomness. The crate knows no
 //! provider and no database. Built natively it is a plain library; built for `wasm32-wasip2` it is a component
-//! that exports the world `identity` and imports nothing ([`shell`]). Start reading at [`key`].
+//! that exports the world `identity` and imports nothing (`shell.rs`). Start reading at [`key`].
 #![cfg_attr(target_family = "wasm", no_std)]
 
 extern crate alloc;

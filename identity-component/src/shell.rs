@@ -9,7 +9,7 @@ use component_kit as _;
 use wit::types;
 
 #[expect(unsafe_code, reason = "generated: lifting and lowering across the component boundary")]
-#[expect(clippy::all, clippy::pedantic, reason = "generated")]
+#[expect(clippy::pedantic, reason = "generated")]
 mod bindings {
     wit_bindgen::generate!({ path: "../wit", world: "identity" });
     export!(Component);
