@@ -404,6 +404,7 @@ fn superseding_inherits_what_is_not_given_and_times_touch() {
             let page =
                 world.service.history_of_binding(acme.readonly, &acme.workspace, second.id, request).await.unwrap();
             pages.extend(page.items);
+            assert!(pages.len() <= history.items.len(), "a page forgot its place");
             after = page.next;
             if after.is_none() {
                 break;
@@ -700,6 +701,7 @@ fn a_list_narrows_by_every_filter_and_pages_hold_still() {
         while let Some(after) = next {
             let page = list(&any(), PageRequest::new(3, Some(after))).await;
             seen.extend(page.items);
+            assert!(seen.len() <= all.len(), "a page forgot its place");
             next = page.next;
         }
         assert_eq!(seen, all);
