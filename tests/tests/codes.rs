@@ -1,0 +1,87 @@
+//! The table of codes: every code the project can answer with stands in it once, and nothing else does.
+
+#![cfg(test)]
+
+use provident::error::HOST_CODES;
+use provident_identity::{ComponentError, ErrorCode};
+use provident_tests::guard::listing::{files, root};
+use std::collections::BTreeSet;
+
+/// The rows of the table under a heading: code, field, meaning.
+fn rows<'a>(document: &'a str, heading: &str) -> Vec<[&'a str; 3]> {
+    let (_, after) = document.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no `## {heading}`"));
+    let section = after.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [code, field, meaning] = cells[..] else { panic!("docs/codes.md: not three cells: {line}") };
+        assert!(!field.is_empty() && !meaning.is_empty(), "docs/codes.md: an empty cell: {line}");
+        [code.trim_matches('`'), field, meaning]
+    });
+    rows.collect()
+}
+
+fn document() -> String {
+    std::fs::read_to_string(root().join("docs/codes.md")).unwrap()
+}
+
+#[track_caller]
+fn documents<'a>(heading: &str, codes: impl IntoIterator<Item = &'a str>) {
+    let document = document();
+    let documented: Vec<&str> = rows(&document, heading).into_iter().map(|[code, _, _]| code).collect();
+    let once: BTreeSet<&str> = documented.iter().copied().collect();
+    assert_eq!(once.len(), documented.len(), "docs/codes.md names a code twice: {documented:?}");
+    let codes: BTreeSet<&str> = codes.into_iter().collect();
+    let missing: Vec<_> = codes.difference(&once).collect();
+    let unknown: Vec<_> = once.difference(&codes).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "docs/codes.md lacks {missing:?} and has {unknown:?}");
+}
+
+#[test]
+fn every_code_of_the_contract_is_documented_in_its_order() {
+    let document = document();
+    let documented: Vec<&str> = rows(&document, "Refusals").into_iter().map(|[code, _, _]| code).collect();
+    let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(documented, codes);
+}
+
+#[test]
+fn every_failure_of_a_component_is_documented() {
+    documents("Failures of a component", ComponentError::CODES.iter().copied());
+}
+
+#[test]
+fn every_code_of_the_host_is_documented() {
+    documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
+}
+
+/// The codes the command line gives itself: the first text after each of these calls.
+fn codes_in(source: &str) -> BTreeSet<&str> {
+    let mut codes = BTreeSet::new();
+    for call in ["Failure::usage(", "Self::new("] {
+        for (at, _) in source.match_indices(call) {
+            let arguments = &source[at + call.len()..];
+            let before = arguments.split('"').next().unwrap();
+            // A call whose code is no text of its own names one that is registered elsewhere.
+            if before.trim().chars().all(|c| c.is_ascii_digit() || c == ',' || c.is_whitespace()) {
+                codes.extend(arguments.split('"').nth(1));
+            }
+        }
+    }
+    codes
+}
+
+#[test]
+fn every_code_of_the_command_line_is_documented() {
+    let project = files(&root()).unwrap();
+    let sources = project.iter().filter(|file| file.path.starts_with("host/src/cli/"));
+    let known: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    let codes: BTreeSet<&str> = sources.flat_map(|file| codes_in(&file.text)).collect();
+    assert!(codes.len() >= 8, "{codes:?}");
+    documents("The command line", codes.into_iter().filter(|code| !known.contains(code)));
+}
+
+#[test]
+fn a_code_of_the_command_line_is_found() {
+    let source = "Failure::usage(\n    \"a-b\", x); Self::new(1, \"c\", y); Self::new(2, code, \"no\"); Failure::usage(code, \"no\")";
+    assert_eq!(codes_in(source), BTreeSet::from(["a-b", "c"]));
+}
