@@ -12,7 +12,7 @@ use provident::page::PageRequest;
 use provident::policy::Role;
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
-use provident_tests::database::on_both_engines;
+use provident_tests::database::{Raw, on_both_engines};
 use provident_tests::installation::{Installation, exclusion, key, plane, widget};
 use provident_tests::rows::fresh_id;
 use uuid::Uuid;
@@ -199,6 +199,7 @@ fn hidden_and_missing_are_one_answer_and_one_event() {
             furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
         let (foreign_item, foreign_binding) =
             furnished(&world, rival.manager, &rival.workspace, rival.environment_id).await;
+        let mut raw = world.raw().await;
         for operation in OPERATIONS.into_iter().filter(|operation| !OF_WORKSPACE.contains(operation)) {
             let here = own(&world, item, operation).await;
             let missing = Aim { environment: fresh_id(), binding: fresh_id(), item: fresh_id(), ..here.clone() };
@@ -213,7 +214,7 @@ fn hidden_and_missing_are_one_answer_and_one_event() {
             for actor in [acme.manager, acme.operator, acme.readonly, acme.unentitled] {
                 let mut seen = Vec::new();
                 for aim in [&missing, &hidden, &foreign] {
-                    seen.push(denied(&world, operation, actor, aim, acme.workspace_id).await);
+                    seen.push(denied(&mut raw, &world, operation, actor, aim, acme.workspace_id).await);
                 }
                 assert_eq!(seen[0].0, "NotFound", "{operation}");
                 assert!(seen.iter().all(|each| *each == seen[0]), "{operation}: {seen:#?}");
@@ -231,6 +232,7 @@ fn a_workspace_that_is_not_there_is_as_one_that_is_not_theirs() {
         let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
         let before = world.count("audit_events").await;
         let mut strange = 0;
+        let mut raw = world.raw().await;
         for operation in OPERATIONS {
             let here = own(&world, item, operation).await;
             let at = |workspace: WorkspaceRef| Aim { workspace, ..here.clone() };
@@ -245,7 +247,7 @@ fn a_workspace_that_is_not_there_is_as_one_that_is_not_theirs() {
                     at("no-such".parse().unwrap()),
                     at("Not A Slug\0".parse().unwrap()),
                 ] {
-                    seen.push(denied(&world, operation, actor, &aim, Uuid::nil()).await);
+                    seen.push(denied(&mut raw, &world, operation, actor, &aim, Uuid::nil()).await);
                     strange += usize::from(seen[0].1.is_some());
                 }
                 assert_eq!(seen[0].0, "NotFound", "{operation}");
@@ -263,43 +265,39 @@ fn a_workspace_that_is_not_there_is_as_one_that_is_not_theirs() {
 
 /// The error, and the event it left in the chain it belongs to, without what differs from one event to the next.
 async fn denied(
+    raw: &mut Raw,
     world: &Installation,
     operation: &str,
     actor: Actor,
     aim: &Aim,
     chain: Uuid,
 ) -> (String, Option<String>) {
-    let before = last_number(world, chain).await;
-    let events = world.count("audit_events").await;
+    let before = numbers(raw, chain).await;
     let error = attempt(world, operation, actor, aim).await.unwrap_err();
-    let added = world.count("audit_events").await - events;
-    assert_eq!(last_number(world, chain).await - before, i64::try_from(added).unwrap(), "in the wrong chain");
-    let event = match added {
+    let after = numbers(raw, chain).await;
+    assert_eq!(after.0 - before.0, after.1 - before.1, "in the wrong chain");
+    let event = match after.0 - before.0 {
         0 => None,
-        1 => Some(last_event(world, chain).await),
+        1 => Some(last_event(raw, chain).await),
         more => panic!("{more} events"),
     };
     (format!("{error:?}"), event)
 }
 
-async fn last_number(world: &Installation, chain: Uuid) -> i64 {
-    let mut raw = world.raw().await;
+/// The number of the last event of a chain, and how many events there are in all.
+async fn numbers(raw: &mut Raw, chain: Uuid) -> (i64, i64) {
     let id = raw.engine().id(chain);
-    let number = raw.value(&format!("SELECT last_number FROM audit_heads WHERE workspace_id = {id}")).await.unwrap();
-    raw.close().await.unwrap();
-    number.map_or(0, |number| number.parse().unwrap())
+    let last = format!("SELECT last_number FROM audit_heads WHERE workspace_id = {id}");
+    let row = raw.rows(&format!("SELECT ({last}), count(*) FROM audit_events")).await.unwrap().remove(0);
+    let number = |column: usize| row[column].as_ref().map_or(0, |number| number.parse().unwrap());
+    (number(0), number(1))
 }
 
 /// The last event of a chain, without what differs from one event to the next.
-async fn last_event(world: &Installation, chain: Uuid) -> String {
-    let mut raw = world.raw().await;
+async fn last_event(raw: &mut Raw, chain: Uuid) -> String {
     let id = raw.engine().id(chain);
-    let event = raw
-        .rows(&format!("SELECT * FROM audit_events WHERE workspace_id = {id} ORDER BY number DESC LIMIT 1"))
-        .await
-        .unwrap()
-        .remove(0);
-    raw.close().await.unwrap();
+    let last = format!("SELECT * FROM audit_events WHERE workspace_id = {id} ORDER BY number DESC LIMIT 1");
+    let event = raw.rows(&last).await.unwrap().remove(0);
     // Number, event id and time; at the end the two hashes.
     let told = [&event[..1], &event[4..event.len() - 2]].concat();
     assert_eq!(told.len(), 37);
