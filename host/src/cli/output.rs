@@ -148,6 +148,17 @@ impl Failure {
         Self::new(2, code, message)
     }
 
+    /// The stable code.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The same, and what can be done about it.
+    pub(super) fn hint(mut self, hint: &str) -> Self {
+        self.message = format!("{}: {hint}", self.message);
+        self
+    }
+
     /// Fine if nothing was refused; otherwise says how many were, of how many.
     pub(super) fn unless_all_answered(refused: u64, of: u64) -> Result<(), Self> {
         if refused == 0 { Ok(()) } else { Err(Self::new(3, "refused", format!("{refused} of {of} refused"))) }

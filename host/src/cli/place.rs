@@ -3,6 +3,7 @@
 use super::output::Failure;
 use clap::Args;
 use directories::ProjectDirs;
+use provident::error::Error;
 use provident::service::{Service, Settings};
 use std::fs::DirBuilder;
 use std::path::PathBuf;
@@ -52,10 +53,24 @@ impl Place {
         Ok(Settings::new(self.database_url()?, self.data_dir()?.join("master.key")))
     }
 
+    /// Why the installation was not opened, and what can be done about it.
+    pub(super) fn explain(&self, error: Error) -> Failure {
+        let failure = Failure::from(error);
+        match self.data_dir() {
+            Ok(dir) if failure.code() == "master-key-missing" => failure.hint(&format!(
+                "it belongs in {}; where nothing is set up yet, `provident init` makes it",
+                dir.join("master.key").display()
+            )),
+            _ => failure,
+        }
+    }
+
     /// Runs a command on the installation, which is opened before and closed after it.
     pub(super) fn serve(&self, command: impl AsyncFnOnce(&Service) -> Result<(), Failure>) -> Result<(), Failure> {
         self.run(async |place| {
-            let service = Service::open(&place.settings()?).await?;
+            let settings = place.settings()?;
+            let opened = Service::open(&settings).await;
+            let service = opened.map_err(|error| place.explain(error))?;
             let outcome = command(&service).await;
             service.close().await;
             outcome

@@ -19,7 +19,8 @@ pub(super) fn actor(scope: &Scope) -> Actor {
 /// `init`.
 pub(super) async fn init(place: &Place, output: &Output) -> Result<(), Failure> {
     place.make_data_dir()?;
-    Service::init(&SystemPlane::at_the_shell(), &place.settings()?).await?.close().await;
+    let made = Service::init(&SystemPlane::at_the_shell(), &place.settings()?).await;
+    made.map_err(|error| place.explain(error))?.close().await;
     let dir = place.data_dir()?.display().to_string();
     output.show(&json!({ "data_dir": dir, "state": "ready" }), |sheet| {
         sheet.note(format!("ready: {dir}"));
