@@ -356,6 +356,66 @@ fn key_like() -> impl Strategy<Value = String> {
     prop_oneof![3 => sound, 2 => near, 1 => any_text(), 1 => any::<String>()]
 }
 
+/// A text of this many letters, with one of them replaced.
+fn with_at(length: usize, place: usize, replaced: char) -> String {
+    let letters = "abcdefghijklmnopqrstuvwxyz".chars().cycle();
+    letters.take(length).enumerate().map(|(at, letter)| if at == place { replaced } else { letter }).collect()
+}
+
+#[test]
+fn every_character_is_judged_alike_at_every_place_of_every_length() {
+    // Texts are judged and copied in blocks: no length and no place in one may be an exception.
+    let mut subjects = Vec::new();
+    let mut expected = Vec::new();
+    let kinds: Vec<char> = (0..0x80_u8).map(char::from).chain(['é', '\u{85}', '漢']).collect();
+    for length in 1..=36 {
+        for (place, kind) in (0..length).flat_map(|place| kinds.iter().map(move |kind| (place, *kind))) {
+            let text = with_at(length, place, kind);
+            let at_an_end = place == 0 || place == length - 1;
+            let first_rule = if kind.is_whitespace() && at_an_end {
+                Some("surrounding-whitespace")
+            } else {
+                kind.is_control().then_some("control-character")
+            };
+            let name =
+                |more: &str| kind.is_ascii_lowercase() || kind.is_ascii_digit() || (place > 0 && more.contains(kind));
+            let prefix = "provider:fake:unknown:t:r";
+            let told = |rule: Option<&'static str>, key: String| rule.map_or(Ok(key), Err);
+            let plain = ResourceIdentity {
+                provider_key: "fake".into(),
+                resource_type: "r".into(),
+                ..ResourceIdentity::default()
+            };
+            let subject = |identity| GovernedSubject {
+                identity,
+                subject_class: "unknown".parse().unwrap(),
+                subject_type_key: "t".into(),
+            };
+            subjects.push(subject(ResourceIdentity { provider_resource_id: Some(text.clone()), ..plain.clone() }));
+            expected.push(told(first_rule, format!("{prefix}:id:{}", escaped(&text))));
+            subjects.push(subject(ResourceIdentity { discriminator: Some(text.clone()), ..plain.clone() }));
+            let rule = first_rule.or((!name("._-")).then_some("bad-discriminator"));
+            expected.push(told(rule, format!("{prefix}:disc:{text}")));
+            let id = Some("i".into());
+            subjects.push(subject(ResourceIdentity { provider_key: text.clone(), provider_resource_id: id, ..plain }));
+            let rule = first_rule.or((!name("_-")).then_some("bad-provider-key"));
+            expected.push(told(rule, format!("provider:{text}:unknown:t:r:id:i")));
+        }
+    }
+    assert!(subjects.len() > 200_000);
+    for (subjects, expected) in subjects.chunks(4_000).zip(expected.chunks(4_000)) {
+        let mut records = Vec::new();
+        for subject in subjects {
+            packed::pack(subject, &mut records);
+        }
+        let answers = packed::read(&identity().derive_flat(&records).unwrap()).unwrap();
+        let answers = answers.into_iter().map(|answer| answer.map_err(|(code, _)| code.as_str()));
+        for ((answer, expected), subject) in answers.zip(expected).zip(subjects) {
+            assert_eq!(&answer, expected, "{subject:?}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_subject_spoils_no_other() {
     let subject = |id: &str| GovernedSubject {
