@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// The identity component's own facts, and a line for every embedded component.
 #[derive(Serialize)]
-struct Info {
+struct EmbeddedComponents {
     #[serde(flatten)]
     identity: Option<ComponentDescription>,
     #[serde(flatten)]
@@ -19,10 +19,10 @@ pub(super) fn info(output: &Output) -> Result<(), Failure> {
     let about = Identity::embedded()?.about()?;
     let components = provident_identity::components()?;
     let identity = components.iter().find(|component| component.name == "identity").cloned();
-    let info = Info { identity, about, components };
-    output.show(&info, |table| {
+    let embedded = EmbeddedComponents { identity, about, components };
+    output.show(&embedded, |table| {
         table.head(&["component", "sha256", "bytes", "imports"]);
-        for component in &info.components {
+        for component in &embedded.components {
             table.row([
                 component.name.to_owned(),
                 component.sha256.to_owned(),
@@ -32,9 +32,9 @@ pub(super) fn info(output: &Output) -> Result<(), Failure> {
         }
         table.note(format!(
             "contract {}, key grammar {}",
-            info.about.contract_version, info.about.grammar_version
+            embedded.about.contract_version, embedded.about.grammar_version
         ));
-        let limits = info.about.limits;
+        let limits = embedded.about.limits;
         table.note(format!(
             "limits: line {} bytes, batch {} bytes, key {} bytes, type {} bytes, value {} bytes, label {} bytes, note {} characters",
             limits.line_bytes,
