@@ -137,7 +137,7 @@ fn read_note(arguments: NoteArguments) -> Result<Option<Note>, Failure> {
     let read = open_file(&file)?.take(NOTE_FILE_BYTES + 1).read_to_string(&mut note);
     match read {
         Ok(bytes) if bytes as u64 <= NOTE_FILE_BYTES => Ok(Some(Note::new(note))),
-        Ok(_) => Err(Failure::usage("note-too-long", "the note file is over 64 KiB")),
+        Ok(_) => Err(Failure::refused("note-too-long", "the note file is over 64 KiB")),
         Err(_) => Err(Failure::usage("file-unreadable", "the note file is not readable text")),
     }
 }

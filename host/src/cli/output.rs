@@ -148,6 +148,11 @@ impl Failure {
         Self::new(2, code, message)
     }
 
+    /// The input breaks a rule.
+    pub(super) fn refused(code: &str, message: impl Into<String>) -> Self {
+        Self::new(3, code, message)
+    }
+
     /// The stable code.
     pub(super) fn code(&self) -> &str {
         &self.code
