@@ -5,6 +5,7 @@ pub mod broken;
 pub mod catalog;
 pub mod console;
 pub mod database;
+pub mod foreign_adapter;
 pub mod guard;
 pub mod hostile;
 pub mod installation;

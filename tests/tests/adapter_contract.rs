@@ -7,45 +7,16 @@
 use proptest::prelude::*;
 use provident_identity::{Adapter, component_file, components};
 use provident_tests::adapter_contract::{Answer, Outcome, Subject, component, imports, native, with};
+use provident_tests::foreign_adapter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::process::Command;
 use std::sync::LazyLock;
 
 static FAKE: LazyLock<Adapter> = LazyLock::new(|| Adapter::embedded("fake").unwrap());
-static LEDGER_FILE: LazyLock<Vec<u8>> = LazyLock::new(build_ledger);
-static LEDGER: LazyLock<Adapter> = LazyLock::new(|| {
-    let pinned = hex::encode(Sha256::digest(&*LEDGER_FILE));
-    Adapter::from_file(&LEDGER_FILE, &pinned).unwrap()
-});
-
-/// Builds the stranger's adapter as a stranger would: cargo, the target, nothing else.
-fn build_ledger() -> Vec<u8> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign-adapter");
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--offline",
-            "--target",
-            "wasm32-wasip2",
-            "--package",
-            "adapter-ledger",
-        ])
-        .arg("--target-dir")
-        .arg(&target)
-        .current_dir(root)
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTFLAGS")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .status()
-        .unwrap();
-    assert!(built.success(), "the foreign adapter was not built");
-    std::fs::read(target.join("wasm32-wasip2/release/adapter_ledger.wasm")).unwrap()
-}
+static LEDGER_FILE: LazyLock<Vec<u8>> = LazyLock::new(foreign_adapter::build);
+static LEDGER: LazyLock<Adapter> =
+    LazyLock::new(|| Adapter::from_file(&LEDGER_FILE, &foreign_adapter::digest(&LEDGER_FILE)).unwrap());
 
 fn fake_natively(document: &str) -> Vec<Answer> {
     native(adapter_fake::describe(document))

@@ -1,7 +1,8 @@
 //! An adapter as a stranger would write it: an invented bookkeeper's `ledger`, built to a file and loaded as one.
 //!
 //! Its objects have an `account` kind, a `number` and a `caption`; a `standing` entry is the provider's own and
-//! has a `name` that all tenants share. Documents are one object, an array, or `{"entries": […]}`.
+//! has a `name` that all tenants share. Documents are one object, an array, or `{"entries": […]}`. So that hosts can
+//! be tried on broken components, an object with a `ledger_fault` is not answered: [`misbehave`].
 #![no_std]
 
 extern crate alloc;
@@ -42,8 +43,12 @@ pub fn about() -> About {
 }
 
 fn entry(json: &str) -> Result<Descriptor, Fault> {
-    let [account, number, name, caption] = raw::members(json, ["account", "number", "name", "caption"])?;
+    let names = ["account", "number", "name", "caption", "ledger_fault"];
+    let [account, number, name, caption, fault] = raw::members(json, names)?;
     let given = |json: Option<&'_ str>, field| json.map(|json| raw::text(json, field).map(Cow::into_owned)).transpose();
+    if let Some(fault) = given(fault, "ledger_fault")? {
+        misbehave(&fault);
+    }
     let Some(account) = given(account, "account")? else {
         return Err(Fault::new(Code::UnknownType, "account", "the entry names no account"));
     };
@@ -73,4 +78,22 @@ fn entry(json: &str) -> Result<Descriptor, Fault> {
         display_label: caption.and_then(|json| raw::text(json, "caption").ok()).and_then(|text| label::cut(&text)),
     };
     descriptor.checked(&ORIGINS)
+}
+
+/// What a broken component does: `spin` never ends, `hoard` takes memory without end, `trap` stops where it stands.
+fn misbehave(fault: &str) {
+    match fault {
+        "spin" => loop {
+            core::hint::black_box(fault);
+        },
+        "hoard" => {
+            let mut hoard: Vec<Vec<u8>> = Vec::new();
+            loop {
+                hoard.push(core::hint::black_box(alloc::vec![1; 1 << 20]));
+            }
+        }
+        #[cfg(target_family = "wasm")]
+        "trap" => core::arch::wasm32::unreachable(),
+        _ => {}
+    }
 }
