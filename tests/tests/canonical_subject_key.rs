@@ -13,7 +13,9 @@ use provident_identity::{
     ActorKind, Decision, DecisionAction, GovernedSubject, Identity, ProviderResourceDescriptor, ResolutionMode,
     ResourceIdentity, SupportLevel,
 };
-use provident_tests::hostile::{any_subject, any_text, bearing, cases, line, sound_subject, sound_text};
+use provident_tests::hostile::{
+    any_subject, any_text, bearing, cases, line, narrow_subject, sound_subject, sound_text,
+};
 use provident_tests::vectors::flat as packed;
 use provident_tests::vectors::typed::{Call, native_subject, parsed_json};
 use serde_json::{Value, json};
@@ -152,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn distinct_identities_have_distinct_keys(subjects in vec(sound_subject(), BATCH)) {
+    fn distinct_identities_have_distinct_keys(subjects in vec(prop_oneof![narrow_subject(), sound_subject()], BATCH)) {
         let mut seen = BTreeMap::new();
         for (subject, key) in subjects.iter().zip(keys(&subjects)) {
             let said = seen.entry(key.clone()).or_insert_with(|| bearing(subject));

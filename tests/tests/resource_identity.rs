@@ -42,16 +42,16 @@ proptest! {
 
     #[test]
     fn a_built_in_and_a_tenant_owned_resource_never_share_a_key(
-        subjects in vec((sound_text(), sound_text(), sound_name(), class(), class(), 1..8_u8), 128),
+        subjects in vec((sound_text(), sound_text(), sound_name(), class(), class(), 1..8_u8, any::<bool>()), 128),
     ) {
         // The same texts everywhere, so that nothing but ownership can keep the keys apart; ids that are names, too.
         let mut owned = Vec::new();
         let mut provided = Vec::new();
-        for (id, external_id, name, class, other, flags) in subjects {
+        for (id, external_id, name, class, other, flags, with_ids) in subjects {
             for text in [&id, &name] {
                 let resource = ResourceIdentity {
-                    provider_resource_id: Some(text.clone()),
-                    external_id: Some(external_id.clone()),
+                    provider_resource_id: with_ids.then(|| text.clone()),
+                    external_id: with_ids.then(|| external_id.clone()),
                     discriminator: Some(name.clone()),
                     ..widget()
                 };
