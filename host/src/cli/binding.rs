@@ -22,6 +22,9 @@ use uuid::Uuid;
 /// What a note file may have: the longest note in its longest encoding, and what is cut off it.
 const NOTE_FILE_BYTES: u64 = 64 << 10;
 
+/// What is kept of a line that should be a key: more than any key has.
+const KEY_LINE_BYTES: u64 = 4 << 10;
+
 /// `binding`.
 pub(super) async fn binding(service: &Service, output: &Output, command: BindingCommand) -> Result<(), Failure> {
     match command {
@@ -178,15 +181,28 @@ async fn lookup(
     Failure::unless_all_answered(refused as u64, answers.len() as u64)
 }
 
-/// Keys, one a line; no more is read than one look-up may ask for, and one more to be told so.
+/// Keys, one a line, with or without a byte-order mark at the start; blank lines are none. What is no key is one all the
+/// same: it is refused in its place. No more is read than one look-up may ask for and one key more, to be told so, and of
+/// a line no more than shows that it is too long.
 fn read_keys(input: impl Read) -> Result<Vec<String>, Failure> {
-    let lines = io::BufReader::new(input.take(64 << 20)).lines();
-    let keys: io::Result<Vec<String>> = lines
-        .map(|line| line.map(|line| line.trim_end_matches('\r').to_owned()))
-        .filter(|line| !line.as_ref().is_ok_and(String::is_empty))
-        .take(MAX_LOOKUP_KEYS + 1)
-        .collect();
-    Ok(keys?)
+    let mut input = io::BufReader::new(input);
+    let (mut keys, mut line) = (Vec::new(), Vec::new());
+    while keys.len() <= MAX_LOOKUP_KEYS {
+        line.clear();
+        if input.by_ref().take(KEY_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') && line.len() as u64 == KEY_LINE_BYTES {
+            input.skip_until(b'\n')?;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = if keys.is_empty() { text.trim_start_matches('\u{FEFF}') } else { &text };
+        let key = text.trim_end_matches(['\r', '\n']);
+        if !key.is_empty() {
+            keys.push(key.to_owned());
+        }
+    }
+    Ok(keys)
 }
 
 impl From<FilterArguments> for BindingFilter {
