@@ -322,11 +322,13 @@ impl Site {
     }
 
     /// Makes a user.
+    #[must_use]
     pub fn user(&self, name: &str) -> String {
         text(&self.json(["user", "create", "--name", name]), "id")
     }
 
     /// Makes a workspace `acme` with an owner and an environment of theirs.
+    #[must_use]
     pub fn tenant(&self, slug: &str) -> Person<'_> {
         let id = self.user("Owner");
         let _ = self.json(["workspace", "create", "--slug", slug, "--name", "A workspace", "--owner", &id]);
@@ -407,6 +409,7 @@ impl<'a> Person<'a> {
     }
 
     /// Imports with the invented provider's adapter and gives the report.
+    #[must_use]
     pub fn imports(&self, export: &str) -> Value {
         let file = self.site.file("export.jsonl", export);
         self.json(["import", "--adapter", "fake", &file])
