@@ -95,6 +95,6 @@ fn the_program_ends_with_the_failures_own_code() {
         assert!(table.code == 1 && table.stderr.starts_with(&format!("{}: ", error.code())), "{table:?}");
     }
     // The installation is none the worse.
-    let fine = owner.run(with_adapter(&["import", &site.file("fine.jsonl", GOOD)]));
-    assert_eq!(fine.json()["imported"], 1);
+    let next = owner.run(with_adapter(&["import", &site.file("next.jsonl", GOOD)]));
+    assert_eq!(next.json()["imported"], 1);
 }
