@@ -6,7 +6,7 @@
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use provident::error::Error;
-use provident_identity::{CallError, ComponentError};
+use provident_identity::{CallError, ComponentError, IdentityError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -129,6 +129,15 @@ pub(super) fn refuse_arguments(error: &clap::Error, given: &[OsString]) -> ExitC
     ExitCode::from(exit)
 }
 
+/// Every rule that was broken; the first one's code is the failure's own.
+fn list(errors: &[IdentityError]) -> String {
+    let said = |(at, IdentityError { code, field, message }): (usize, &IdentityError)| match at {
+        0 => format!("{field}: {message}"),
+        _ => format!("{code}: {field}: {message}"),
+    };
+    errors.iter().enumerate().map(said).collect::<Vec<_>>().join("; ")
+}
+
 /// Why a command was not done.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -219,7 +228,7 @@ impl From<Error> for Failure {
             _ => Value::Null,
         };
         let message = match &error {
-            Error::Refused(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            Error::Refused(errors) => list(errors),
             Error::Conflict(conflict) => match conflict.active_binding_id() {
                 Some(id) => format!("{error}: {id}"),
                 None => error.to_string(),
