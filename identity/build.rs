@@ -101,12 +101,16 @@ fn build(root: &Path, out: &Path, package: &str) -> Result<PathBuf, Box<dyn Erro
     // The paths of the build machine would otherwise stand in panic locations, and change the digest.
     let cargo_home =
         env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", env::var("HOME").unwrap_or_default()));
-    let remap = format!("--remap-path-prefix={}=provident --remap-path-prefix={cargo_home}=cargo", root.display());
+    // Told as configuration, which is joined with the project's own flags, and holds paths with blanks.
+    let flags = [(root.display().to_string(), "provident"), (cargo_home, "cargo")]
+        .map(|(path, name)| format!("{:?}", format!("--remap-path-prefix={path}={name}")));
+    let flags = format!("target.wasm32-wasip2.rustflags=[{}]", flags.join(", "));
     let status = Command::new(env::var("CARGO")?)
         .current_dir(root)
+        .args(["--config", &flags])
         .args(["build", "--release", "--locked", "--target", "wasm32-wasip2", "--package", package, "--target-dir"])
         .arg(&target_dir)
-        .env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", remap)
+        .env_remove("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER")

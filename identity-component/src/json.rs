@@ -2,6 +2,7 @@
 //! given twice. Depth is bounded while reading.
 
 use crate::limits::LINE_DEPTH;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -32,10 +33,12 @@ impl Json {
     /// The first member given twice, anywhere, in document order.
     pub(crate) fn repeated_member(&self) -> Option<&str> {
         match self {
-            Self::Object(members) => members.iter().enumerate().find_map(|(at, (name, value))| {
-                let repeated = members.iter().take(at).any(|(earlier, _)| earlier == name);
-                if repeated { Some(name.as_str()) } else { value.repeated_member() }
-            }),
+            Self::Object(members) => {
+                let mut seen = BTreeSet::new();
+                members.iter().find_map(|(name, value)| {
+                    if seen.insert(name.as_str()) { value.repeated_member() } else { Some(name.as_str()) }
+                })
+            }
             Self::List(items) => items.iter().find_map(Self::repeated_member),
             Self::Null | Self::Bool(_) | Self::Number | Self::Text(_) => None,
         }

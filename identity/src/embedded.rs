@@ -32,6 +32,8 @@ pub struct ComponentDescription {
     pub sha256: &'static str,
     /// Size of the component file.
     pub bytes: usize,
+    /// The version of the contract it exports, as found in its code.
+    pub contract_version: String,
     /// What it imports, as found in its code: nothing.
     pub imports: Vec<String>,
 }
@@ -77,11 +79,14 @@ pub fn components() -> Result<Vec<ComponentDescription>, ComponentError> {
         .iter()
         .map(|embedded| {
             let component = load(embedded.name)?;
-            let imports = component.component_type().imports(engine()?).map(|(name, _)| name.to_owned()).collect();
+            let outside = component.component_type();
+            let imports = outside.imports(engine()?).map(|(name, _)| name.to_owned()).collect();
+            let version = outside.exports(engine()?).find_map(|(name, _)| Some(name.split_once('@')?.1.to_owned()));
             Ok(ComponentDescription {
                 name: embedded.name,
                 sha256: embedded.file.sha256,
                 bytes: embedded.file.bytes.len(),
+                contract_version: version.unwrap_or_default(),
                 imports,
             })
         })

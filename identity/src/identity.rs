@@ -16,6 +16,8 @@ use wasmtime::component::{Component, ComponentType, Instance, Lift, Lower};
 const MEMORY_BYTES: usize = 16 << 20;
 /// What the texts of one typed call, or one batch, may have together.
 const INPUT_BYTES: usize = 1 << 20;
+/// How many request lines are answered by one call of `batch.run`.
+const LINES_PER_CALL: usize = 4_096;
 /// How many subjects cross in one call of `derive-many`; longer lists take several.
 const SUBJECTS_PER_CALL: usize = 1_000;
 
@@ -352,14 +354,29 @@ impl Identity {
         Ok(note)
     }
 
-    /// Answers a batch of request lines; see [`crate::Lines`] for streams.
+    /// Answers a batch of request lines; see [`crate::Lines`] for streams. Many lines take several calls: replies can
+    /// be many times as long as requests, and a call has a memory cap.
     ///
     /// # Errors
     ///
     /// The component's failure; `input-too-large` over 1 MiB.
     pub fn batch(&self, ndjson: &str) -> Result<String, ComponentError> {
         check_input(ndjson.len(), INPUT_BYTES)?;
-        let (replies,) = self.runner.call(|exports, store| exports.run.call(store, (ndjson,)))?;
+        let mut replies = String::new();
+        let mut rest = ndjson;
+        while !rest.is_empty() {
+            let end = rest.match_indices('\n').nth(LINES_PER_CALL - 1).map_or(rest.len(), |(at, _)| at + 1);
+            let (lines, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            let (answered,) = if replies.is_empty() || !lines.starts_with('\u{FEFF}') {
+                self.runner.call(|exports, store| exports.run.call(store, (lines,)))?
+            } else {
+                // Only a batch may start with a byte-order mark, and this is the middle of one.
+                let lines = format!("\n{lines}");
+                self.runner.call(|exports, store| exports.run.call(store, (&lines,)))?
+            };
+            replies.push_str(&answered);
+            rest = after;
+        }
         Ok(replies)
     }
 

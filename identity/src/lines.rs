@@ -5,7 +5,7 @@
 
 use crate::adapter::Adapter;
 use crate::identity::Identity;
-use crate::model::{ErrorCode, IdentityError, ProviderResourceDescriptor};
+use crate::model::{ErrorCode, ProviderResourceDescriptor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, Read, Write};
@@ -17,8 +17,6 @@ const LINE_BYTES: usize = 65_536;
 const READ_BYTES: usize = 256 << 10;
 /// When gathered lines are handed over: with one more line, and a request put around it, they still fit a batch.
 const CHUNK_BYTES: usize = (1 << 20) - LINE_BYTES - 1_024;
-/// Replies can be many times as long as requests, so lines are counted too.
-const CHUNK_LINES: usize = 4_096;
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// How many requests were answered, and how.
@@ -58,8 +56,7 @@ impl<'a> Lines<'a> {
     ///
     /// Reading or writing failed, or the component did.
     pub fn answer(&self, mut input: impl Read, output: impl Write) -> io::Result<Answered> {
-        let mut pass =
-            Pass { lines: *self, output, chunk: String::new(), chunk_lines: 0, answered: Answered::default() };
+        let mut pass = Pass { lines: *self, output, chunk: String::new(), answered: Answered::default() };
         let mut line = Vec::new();
         let mut buffer = vec![0; READ_BYTES];
         let mut at_start = true;
@@ -85,9 +82,11 @@ impl<'a> Lines<'a> {
                 }
             }
             pass.answer_chunk()?;
+            pass.output.flush()?;
         }
         pass.take(without_mark(&line, &mut at_start))?;
         pass.answer_chunk()?;
+        pass.output.flush()?;
         Ok(pass.answered)
     }
 }
@@ -102,16 +101,14 @@ struct Pass<'a, W> {
     lines: Lines<'a>,
     output: W,
     chunk: String,
-    chunk_lines: usize,
     answered: Answered,
 }
 
 impl<W: Write> Pass<'_, W> {
     fn take(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.chunk.len() > CHUNK_BYTES || self.chunk_lines == CHUNK_LINES {
+        if self.chunk.len() > CHUNK_BYTES {
             self.answer_chunk()?;
         }
-        self.chunk_lines += 1;
         if line.len() > LINE_BYTES {
             // The component refuses it by its length; which bytes they are does not matter any more.
             self.chunk.extend(iter::repeat_n('x', LINE_BYTES + 1));
@@ -129,8 +126,7 @@ impl<W: Write> Pass<'_, W> {
             }
         } else {
             self.answer_chunk()?;
-            let message = String::from("the line is not UTF-8");
-            let error = IdentityError { code: ErrorCode::InvalidUtf8, field: String::from("request"), message };
+            let error = Refused::new(ErrorCode::InvalidUtf8.as_str(), "request", "the line is not UTF-8");
             return self.reply(&render(&Reply::<()> { id: None, ok: None, error: Some(error) })?);
         }
         self.chunk.push('\n');
@@ -139,7 +135,6 @@ impl<W: Write> Pass<'_, W> {
 
     fn answer_chunk(&mut self) -> io::Result<()> {
         let chunk = std::mem::take(&mut self.chunk);
-        self.chunk_lines = 0;
         if chunk.is_empty() {
             return Ok(());
         }
@@ -148,11 +143,11 @@ impl<W: Write> Pass<'_, W> {
         let requests = chunk.split('\n').filter(|line| !line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')));
         for (request, reply) in requests.zip(replies.split_inclusive('\n')) {
             match self.lines.adapter.and_then(|adapter| adapt::answer(adapter, request, reply)) {
-                Some(adapted) => self.reply(&adapted?)?,
+                Some(adapted) => self.reply(&render(&adapted)?)?,
                 None => self.reply(reply)?,
             }
         }
-        self.output.flush()
+        Ok(())
     }
 
     fn reply(&mut self, reply: &str) -> io::Result<()> {
@@ -167,13 +162,27 @@ impl<W: Write> Pass<'_, W> {
 
 /// A reply made here. Exactly one of `ok` and `error` stands in it.
 #[derive(Serialize)]
-struct Reply<'a, T> {
+struct Reply<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
+    id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<IdentityError>,
+    error: Option<Refused>,
+}
+
+/// A refusal made here: the component's codes, and those of a component that failed.
+#[derive(Serialize)]
+struct Refused {
+    code: &'static str,
+    field: String,
+    message: String,
+}
+
+impl Refused {
+    fn new(code: &'static str, field: &str, message: impl Into<String>) -> Self {
+        Self { code, field: field.to_owned(), message: message.into() }
+    }
 }
 
 fn render(reply: &impl Serialize) -> io::Result<String> {
@@ -193,14 +202,14 @@ fn is_ok(reply: &str) -> bool {
 
 /// The op `adapt`: `{"op":"adapt","input":{"raw":…}}`, answered with one item for every object in `raw`.
 mod adapt {
-    use super::{Adapter, ErrorCode, IdentityError, ProviderResourceDescriptor, RawValue, Reply, render};
+    use super::{Adapter, ErrorCode, ProviderResourceDescriptor, RawValue, Refused, Reply};
     use crate::adapter::Refusal;
-    use serde::{Deserialize, Serialize};
-    use std::collections::BTreeMap;
-    use std::io;
+    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+    use serde::{Deserialize as DeriveDeserialize, Serialize};
+    use std::fmt;
 
     #[derive(Serialize)]
-    struct Items {
+    pub(super) struct Items {
         items: Vec<Item>,
     }
 
@@ -211,68 +220,96 @@ mod adapt {
         Error(Refusal),
     }
 
-    /// Members of a line the component has found well formed, but for its op.
-    type Members<'a> = BTreeMap<String, &'a RawValue>;
+    /// The members of an object, in the order they were given; null is absent.
+    #[derive(Default)]
+    struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+    impl<'a> Members<'a> {
+        fn get(&self, name: &str) -> Option<&'a RawValue> {
+            self.0.iter().find(|(given, value)| given == name && value.get() != "null").map(|(_, value)| *value)
+        }
+
+        /// The first member whose name is none of these.
+        fn other_than(&self, known: &[&str]) -> Option<&str> {
+            self.0.iter().map(|(name, _)| name.as_str()).find(|name| !known.contains(name))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Members<'de> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct InOrder;
+            impl<'de> Visitor<'de> for InOrder {
+                type Value = Members<'de>;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members<'de>, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some(member) = access.next_entry()? {
+                        members.push(member);
+                    }
+                    Ok(Members(members))
+                }
+            }
+            deserializer.deserialize_map(InOrder)
+        }
+    }
 
     /// The reply to an `adapt` request; `None` when it is none. The component has been asked before: an op it does not
     /// know is what it says of a line in which everything before the op is in order.
-    pub(super) fn answer(adapter: &Adapter, request: &str, reply: &str) -> Option<io::Result<String>> {
-        #[derive(Deserialize)]
-        struct Refused {
+    pub(super) fn answer(adapter: &Adapter, request: &str, reply: &str) -> Option<Reply<Items>> {
+        #[derive(DeriveDeserialize)]
+        struct Refusing {
             error: Option<Code>,
         }
-        #[derive(Deserialize)]
+        #[derive(DeriveDeserialize)]
         struct Code {
             code: String,
         }
-        let refused: Refused = serde_json::from_str(reply).ok()?;
-        if refused.error?.code != ErrorCode::UnknownOp.as_str() {
+        let refusing: Refusing = serde_json::from_str(reply).ok()?;
+        if refusing.error?.code != ErrorCode::UnknownOp.as_str() {
             return None;
         }
         let members: Members<'_> = serde_json::from_str(request).ok()?;
         if text(members.get("op")?)? != "adapt" {
             return None;
         }
-        let id = members.get("id").and_then(|id| text(id));
-        let (ok, error) = match items(adapter, &members) {
-            Ok(Ok(items)) => (Some(Items { items }), None),
-            Ok(Err(error)) => (None, Some(error)),
-            Err(error) => return Some(Err(io::Error::other(error))),
-        };
-        Some(render(&Reply { id: id.as_deref(), ok, error }))
+        let id = members.get("id").and_then(text);
+        Some(match items(adapter, &members) {
+            Ok(items) => Reply { id, ok: Some(Items { items }), error: None },
+            Err(error) => Reply { id, ok: None, error: Some(error) },
+        })
     }
 
     fn text(value: &RawValue) -> Option<String> {
         serde_json::from_str(value.get()).ok()
     }
 
-    fn refuse(code: ErrorCode, field: &str, message: &str) -> IdentityError {
-        IdentityError { code, field: field.to_owned(), message: message.to_owned() }
-    }
-
-    fn items(
-        adapter: &Adapter,
-        members: &Members<'_>,
-    ) -> Result<Result<Vec<Item>, IdentityError>, crate::ComponentError> {
-        let unknown = |name: &str| refuse(ErrorCode::UnknownField, name, "not a member here");
-        if let Some(name) = members.keys().find(|name| !["id", "op", "input"].contains(&name.as_str())) {
-            return Ok(Err(unknown(name)));
+    fn items(adapter: &Adapter, members: &Members<'_>) -> Result<Vec<Item>, Refused> {
+        let unknown = |name: &str| Refused::new(ErrorCode::UnknownField.as_str(), name, "not a member here");
+        if let Some(name) = members.other_than(&["id", "op", "input"]) {
+            return Err(unknown(name));
         }
-        let input: Option<Members<'_>> = members.get("input").and_then(|input| serde_json::from_str(input.get()).ok());
+        let input = members.get("input").and_then(|input| serde_json::from_str::<Members<'_>>(input.get()).ok());
         let input = input.unwrap_or_default();
-        let Some(raw) = input.get("raw") else {
-            return Ok(Err(refuse(ErrorCode::MalformedRequest, "raw", "there is nothing to adapt")));
+        // A raw null is a document like any other, which the adapter refuses.
+        let Some((_, raw)) = input.0.iter().find(|(name, _)| name == "raw") else {
+            return Err(Refused::new(ErrorCode::MalformedRequest.as_str(), "raw", "there is nothing to adapt"));
         };
-        if let Some(name) = input.keys().find(|name| *name != "raw") {
-            return Ok(Err(unknown(name)));
+        if let Some(name) = input.other_than(&["raw"]) {
+            return Err(unknown(name));
         }
-        let answers = adapter.describe(raw.get())?;
-        Ok(Ok(answers
+        // A component that failed on this request answers the next one: its instance was thrown away.
+        let answers =
+            adapter.describe(raw.get()).map_err(|error| Refused::new(error.code(), "raw", error.to_string()))?;
+        Ok(answers
             .into_iter()
             .map(|answer| match answer {
                 Ok(object) => Item::Descriptor(Box::new(object.descriptor)),
                 Err(refusal) => Item::Error(refusal),
             })
-            .collect()))
+            .collect())
     }
 }

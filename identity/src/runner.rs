@@ -33,17 +33,34 @@ pub(crate) trait Exports: Sized {
 /// The memory cap of one instance.
 pub(crate) struct Cap {
     limit_bytes: usize,
+    /// All memories together.
     grown_bytes: usize,
     exceeded: bool,
 }
 
+/// How many core instances, memories and tables a component may be made of. Ours are made of three or fewer.
+const PARTS: usize = 16;
+
 impl ResourceLimiter for Cap {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.exceeded = desired > self.limit_bytes;
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let grown_bytes = self.grown_bytes.saturating_add(desired.saturating_sub(current));
+        self.exceeded = grown_bytes > self.limit_bytes;
         if !self.exceeded {
-            self.grown_bytes = desired;
+            self.grown_bytes = grown_bytes;
         }
         Ok(!self.exceeded)
+    }
+
+    fn instances(&self) -> usize {
+        PARTS
+    }
+
+    fn tables(&self) -> usize {
+        PARTS
+    }
+
+    fn memories(&self) -> usize {
+        PARTS
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {

@@ -70,7 +70,7 @@ fn what_is_too_large_for_a_call_is_refused_before_it() {
 }
 
 #[test]
-fn the_program_ends_with_the_failures_own_code() {
+fn a_document_that_a_component_fails_on_is_refused_and_the_next_one_answered() {
     let site = Site::ready();
     let owner = site.tenant("acme");
     let file = site.file("ledger.wasm", &*FILE);
@@ -83,18 +83,24 @@ fn the_program_ends_with_the_failures_own_code() {
         let expected = Value::from(error.code());
         let input = format!("{GOOD}\n{}\n{GOOD}\n", fault(name));
         let derived = run(with_adapter(&["key", "derive"]), &input);
-        assert_eq!((derived.code, &derived.error()["code"]), (1, &expected), "{derived:?}");
-        assert!(derived.lines()[0].get("ok").is_some(), "what was answered before stays answered");
+        assert_eq!(derived.code, 3, "{derived:?}");
+        let replies = derived.lines();
+        assert_eq!((replies.len(), &replies[1]["error"]["code"]), (3, &expected), "{derived:?}");
+        assert_eq!(replies[1]["error"]["line"], 2);
+        assert!(replies[0].get("ok").is_some() && replies[2].get("ok").is_some(), "{derived:?}");
         let line = |raw: &str| format!("{{\"op\":\"adapt\",\"input\":{{\"raw\":{raw}}}}}\n");
-        let batch = run(with_adapter(&["batch"]), line(GOOD) + &line(&fault(name)));
-        assert_eq!((batch.code, &batch.error()["code"]), (1, &expected), "{batch:?}");
+        let batch = run(with_adapter(&["batch"]), line(GOOD) + &line(&fault(name)) + &line(GOOD));
+        let replies = batch.lines();
+        assert_eq!((replies.len(), &replies[1]["error"]["code"]), (3, &expected), "{batch:?}");
+        assert!(replies[0].get("ok").is_some() && replies[2].get("ok").is_some(), "{batch:?}");
         let export = site.file("export.jsonl", &input);
         let import = owner.run(with_adapter(&["import", &export]));
-        assert_eq!((import.code, &import.error()["code"]), (1, &expected), "{import:?}");
-        let table = owner.run(["import", "--adapter", &file, "--adapter-sha256", &pin, &export]);
-        assert!(table.code == 1 && table.stderr.starts_with(&format!("{}: ", error.code())), "{table:?}");
+        assert_eq!(import.code, 3, "{import:?}");
+        let report: Value = serde_json::from_str(&import.stdout).unwrap();
+        let refused = &report["refusals"];
+        assert_eq!((refused.as_array().unwrap().len(), &refused[0]["code"]), (1, &expected), "{import:?}");
     }
     // The installation is none the worse.
     let next = owner.run(with_adapter(&["import", &site.file("next.jsonl", GOOD)]));
-    assert_eq!(next.json()["imported"], 1);
+    assert_eq!(next.json()["unchanged"], 1);
 }

@@ -1,50 +1,89 @@
 //! `component`: what is embedded, and taking it along.
 
 use super::output::{Failure, Output};
-use provident_identity::{About, ComponentDescription, Identity};
+use provident_identity::{Adapter, ComponentDescription, Identity, Limits};
 use serde::Serialize;
 
-/// The identity component's own facts, and a line for every embedded component.
+/// The identity component's own facts at the top, and a line for every embedded component.
 #[derive(Serialize)]
 struct EmbeddedComponents {
     #[serde(flatten)]
-    identity: Option<ComponentDescription>,
+    identity: Option<Embedded>,
+    components: Vec<Embedded>,
+}
+
+/// One embedded component: what it is, and what it says of itself.
+#[derive(Clone, Serialize)]
+struct Embedded {
     #[serde(flatten)]
-    about: About,
-    components: Vec<ComponentDescription>,
+    component: ComponentDescription,
+    #[serde(flatten)]
+    says: Says,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+enum Says {
+    Identity { grammar_version: u32, limits: Limits },
+    Adapter { provider_key: String, version: String, limits: AdapterLimits },
+}
+
+#[derive(Clone, Serialize)]
+struct AdapterLimits {
+    document_bytes: usize,
+}
+
+fn describe(component: ComponentDescription) -> Result<Embedded, Failure> {
+    let says = if component.name == "identity" {
+        let about = Identity::embedded()?.about()?;
+        Says::Identity { grammar_version: about.grammar_version, limits: about.limits }
+    } else {
+        let about = Adapter::embedded(component.name)?.about()?;
+        let limits = AdapterLimits { document_bytes: Adapter::DOCUMENT_BYTES };
+        Says::Adapter { provider_key: about.provider_key, version: about.version, limits }
+    };
+    Ok(Embedded { component, says })
 }
 
 /// `component info`.
 pub(super) fn info(output: &Output) -> Result<(), Failure> {
-    let about = Identity::embedded()?.about()?;
-    let components = provident_identity::components()?;
-    let identity = components.iter().find(|component| component.name == "identity").cloned();
-    let embedded = EmbeddedComponents { identity, about, components };
+    let components = provident_identity::components()?.into_iter().map(describe).collect::<Result<Vec<_>, _>>()?;
+    let identity = components.iter().find(|embedded| matches!(embedded.says, Says::Identity { .. })).cloned();
+    let embedded = EmbeddedComponents { identity, components };
     output.show(&embedded, |table| {
-        table.head(&["component", "sha256", "bytes", "imports"]);
-        for component in &embedded.components {
+        table.head(&["component", "sha256", "bytes", "imports", "contract", "speaks"]);
+        for Embedded { component, says } in &embedded.components {
             table.row([
                 component.name.to_owned(),
                 component.sha256.to_owned(),
                 component.bytes.to_string(),
                 component.imports.len().to_string(),
+                component.contract_version.clone(),
+                match says {
+                    Says::Identity { grammar_version, .. } => format!("key grammar {grammar_version}"),
+                    Says::Adapter { provider_key, version, .. } => format!("{provider_key}, adapter {version}"),
+                },
             ]);
         }
-        table.note(format!(
-            "contract {}, key grammar {}",
-            embedded.about.contract_version, embedded.about.grammar_version
-        ));
-        let limits = embedded.about.limits;
-        table.note(format!(
-            "limits: line {} bytes, batch {} bytes, key {} bytes, type {} bytes, value {} bytes, label {} bytes, note {} characters",
-            limits.line_bytes,
-            limits.batch_bytes,
-            limits.key_bytes,
-            limits.type_bytes,
-            limits.value_bytes,
-            limits.label_bytes,
-            limits.note_chars
-        ));
+        for Embedded { component, says } in &embedded.components {
+            table.note(match says {
+                Says::Identity { limits, .. } => format!(
+                    "limits of {}: line {} bytes, batch {} bytes, key {} bytes, type {} bytes, value {} bytes, \
+                     label {} bytes, note {} characters",
+                    component.name,
+                    limits.line_bytes,
+                    limits.batch_bytes,
+                    limits.key_bytes,
+                    limits.type_bytes,
+                    limits.value_bytes,
+                    limits.label_bytes,
+                    limits.note_chars
+                ),
+                Says::Adapter { limits, .. } => {
+                    format!("limits of {}: document {} bytes", component.name, limits.document_bytes)
+                }
+            });
+        }
     })
 }
 

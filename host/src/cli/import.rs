@@ -93,13 +93,19 @@ impl Running<'_> {
         let mut documents = Documents::new(input);
         while let Some(document) = documents.next()? {
             let line = document.line;
-            for answer in key::describe(adapter, document)? {
+            for answer in key::describe(adapter, document) {
                 let position = self.position;
                 self.position += 1;
                 let (document_position, item) = match answer {
                     Ok(object) => (object.position, Ok((position, object.descriptor))),
                     Err(refused) => {
-                        let refusal = ImportRefusal::new(position, refused.code, refused.field, refused.message);
+                        let refusal = ImportRefusal {
+                            position,
+                            first_position: None,
+                            code: refused.code.to_owned(),
+                            field: refused.field,
+                            message: refused.message,
+                        };
                         (refused.position, Err(refusal))
                     }
                 };

@@ -4,7 +4,7 @@ use super::arguments::{AdapterChoice, DeriveArguments};
 use super::documents::{Document, Documents};
 use super::output::Failure;
 use provident_identity::{
-    Adapted, Adapter, Answered, ComponentError, ErrorCode, GovernedSubject, Identity, Lines, ProviderResourceDescriptor,
+    Adapted, Adapter, Answered, ComponentError, GovernedSubject, Identity, Lines, ProviderResourceDescriptor, Refusal,
 };
 use serde::Serialize;
 use std::fmt::Display;
@@ -116,7 +116,8 @@ struct Success<'a> {
 /// A refused object: what was wrong, and where it stands.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Refused {
-    pub(super) code: ErrorCode,
+    /// The adapter's or the key's code; of a component that failed on the whole document, its code.
+    pub(super) code: &'static str,
     pub(super) field: String,
     pub(super) message: String,
     /// The object's place in its document, from 0.
@@ -126,29 +127,34 @@ pub(super) struct Refused {
 }
 
 /// What an adapter makes of one document; a document that could not be read is one refusal.
-pub(super) fn describe(adapter: &Adapter, document: Document) -> Result<Vec<Result<Adapted, Refused>>, ComponentError> {
+///
+/// So is one the adapter fails on, however it fails: the others are answered all the same.
+pub(super) fn describe(adapter: &Adapter, document: Document) -> Vec<Result<Adapted, Refused>> {
     let line = document.line;
     let text = match document.text {
         Ok(text) => text,
         Err(why) => {
             let field = String::from("document");
             let message = why.message.to_owned();
-            return Ok(vec![Err(Refused { code: why.code, field, message, position: 0, line })]);
+            return vec![Err(Refused { code: why.code.as_str(), field, message, position: 0, line })];
         }
     };
-    let answers = adapter.describe(&text)?;
-    Ok(answers
-        .into_iter()
-        .map(|answer| {
-            answer.map_err(|refusal| Refused {
-                code: refusal.code,
-                field: refusal.field,
-                message: refusal.message,
-                position: refusal.position,
-                line,
-            })
-        })
-        .collect())
+    let answers = match adapter.describe(&text) {
+        Ok(answers) => answers,
+        // The instance that failed is gone; the next document gets a new one.
+        Err(error) => {
+            let (code, field, message) = (error.code(), String::from("document"), error.to_string());
+            return vec![Err(Refused { code, field, message, position: 0, line })];
+        }
+    };
+    let refused = |refusal: Refusal| Refused {
+        code: refusal.code.as_str(),
+        field: refusal.field,
+        message: refusal.message,
+        position: refusal.position,
+        line,
+    };
+    answers.into_iter().map(|answer| answer.map_err(refused)).collect()
 }
 
 /// Answers every object of an export.
@@ -162,7 +168,7 @@ fn derive_adapted(
     let mut documents = Documents::new(input);
     while let Some(document) = documents.next()? {
         let line = document.line;
-        let answers = describe(adapter, document)?;
+        let answers = describe(adapter, document);
         let subjects: Vec<GovernedSubject> =
             answers.iter().flatten().map(|adapted| adapted.descriptor.subject()).collect();
         let mut keys = identity.derive_many(&subjects)?.into_iter();
@@ -177,7 +183,7 @@ fn derive_adapted(
                         continue;
                     }
                     Some(Err(error)) => Refused {
-                        code: error.code,
+                        code: error.code.as_str(),
                         field: error.field,
                         message: error.message,
                         position: object.position,

@@ -6,17 +6,30 @@ use directories::ProjectDirs;
 use provident::error::Error;
 use provident::service::{Service, Settings};
 use std::fs::DirBuilder;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the data lies.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub(super) struct Place {
-    /// Where database and master key lie, made on first use [default: the platform's place for data]
+    /// Where database and master key lie, made by `init` [default: the platform's place for data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Another database: postgres://… or sqlite:PATH [default: SQLite in the data directory]
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
+}
+
+/// A path as it stands in a URL: whatever means something there is escaped.
+fn url_path(path: &Path) -> Result<String, Failure> {
+    let Some(path) = path.to_str() else {
+        let message = format!("{} is not UTF-8", path.display());
+        return Err(Failure::usage("data-dir-unusable", message));
+    };
+    let stands = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    Ok(path
+        .bytes()
+        .map(|byte| if stands(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect())
 }
 
 impl Place {
@@ -44,8 +57,13 @@ impl Place {
     fn database_url(&self) -> Result<String, Failure> {
         match &self.database_url {
             Some(url) => Ok(url.clone()),
-            None => Ok(format!("sqlite:{}", self.data_dir()?.join("provident.sqlite").display())),
+            None => Ok(format!("sqlite:{}", url_path(&self.data_dir()?.join("provident.sqlite"))?)),
         }
+    }
+
+    /// Whether the database is another one than the data directory's.
+    pub(super) fn names_database(&self) -> bool {
+        self.database_url.is_some()
     }
 
     /// What an installation here is opened with.

@@ -22,8 +22,12 @@ pub(super) async fn init(place: &Place, output: &Output) -> Result<(), Failure> 
     let made = Service::init(&SystemPlane::at_the_shell(), &place.settings()?).await;
     made.map_err(|error| place.explain(error))?.close().await;
     let dir = place.data_dir()?.display().to_string();
-    output.show(&json!({ "data_dir": dir, "state": "ready" }), |sheet| {
+    let elsewhere = place.names_database();
+    output.show(&json!({ "data_dir": dir, "database_elsewhere": elsewhere, "state": "ready" }), |sheet| {
         sheet.note(format!("ready: {dir}"));
+        if elsewhere {
+            sheet.note("the database is the one that --database-url or DATABASE_URL names; only master.key lies here");
+        }
         sheet.note("keep the file master.key safe, and apart from backups of the database");
     })
 }
