@@ -5,6 +5,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use provident_tests::adapter_contract::imports;
 use provident_tests::console::{Ran, Site, command, run, run_command};
@@ -75,7 +78,7 @@ fn with_an_adapter_each_reply_carries_the_descriptor() {
     // A page printed over many lines, an array, an object a line: the same answers.
     let objects =
         [widget, json!({ "kind": "widget" }), json!({ "kind": "crew", "code": "everyone", "origin": "virtual" })];
-    let lines: String = objects.iter().map(|object| format!("{object}\n")).collect();
+    let lines = objects.each_ref().map(Value::to_string).join("\n");
     let page = serde_json::to_string_pretty(&json!({ "items": objects })).unwrap();
     let of_lines = run(["key", "derive", "--adapter", "fake"], lines);
     let of_page = run(["key", "derive", "--adapter", "fake", &site.file("page.json", page)], "");
@@ -114,12 +117,13 @@ fn batch_answers_a_line_before_the_next_is_sent() {
         }
         let mut child = command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        let mut replies = BufReader::new(child.stdout.take().unwrap());
+        let (heard, replies) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| heard.send(line).is_ok()));
         let mut ask = |line: &str| {
             stdin.write_all(line.as_bytes()).unwrap();
             // The pipe stays open and nothing else is sent: an answer that waits for more never comes.
-            let mut reply = String::new();
-            replies.read_line(&mut reply).unwrap();
+            let reply = replies.recv_timeout(Duration::from_secs(30)).expect("an answer before the next line");
             serde_json::from_str::<Value>(&reply).unwrap()
         };
         for round in 0..3 {
@@ -129,9 +133,10 @@ fn batch_answers_a_line_before_the_next_is_sent() {
             assert_eq!(ask("{\"op\":\"no\"}\n")["error"]["code"], "unknown-op");
         }
         let adapted = ask("{\"op\":\"adapt\",\"input\":{\"raw\":{\"kind\":\"widget\",\"ref\":\"A:1\"}}}\n");
-        match adapter {
-            true => assert_eq!(adapted["ok"]["items"][0]["descriptor"]["identity"]["provider_resource_id"], "A:1"),
-            false => assert_eq!(adapted["error"]["code"], "unknown-op"),
+        if adapter {
+            assert_eq!(adapted["ok"]["items"][0]["descriptor"]["identity"]["provider_resource_id"], "A:1");
+        } else {
+            assert_eq!(adapted["error"]["code"], "unknown-op");
         }
         drop(stdin);
         assert_eq!(child.wait().unwrap().code(), Some(3), "some lines were refused");
@@ -244,7 +249,7 @@ fn examples(help: &str) -> Vec<String> {
 
 /// Splits as a shell does, as far as the examples go; redirections and what comes before a pipe are left out.
 fn words(example: &str) -> Vec<String> {
-    let command = &example[example.rfind("provident ").unwrap()..];
+    let (_, command) = example.rsplit_once("provident ").unwrap();
     let command = command.split(['<', '>']).next().unwrap();
     let mut words = Vec::new();
     for (at, piece) in command.split('\'').enumerate() {
@@ -254,7 +259,6 @@ fn words(example: &str) -> Vec<String> {
             words.extend(piece.split_whitespace().map(str::to_owned));
         }
     }
-    words.remove(0);
     words
 }
 

@@ -29,7 +29,8 @@ fn export() -> String {
         json!({ "kind": "gadget", "code": "starter-kit", "origin": "factory", "title": "All doors" }),
         json!({ "kind": "zone", "area": "eu", "tag": "Köln/7" }),
     ];
-    widgets.chain(others).map(|object| format!("{object}\n")).collect()
+    let lines: Vec<String> = widgets.chain(others).map(|object| object.to_string()).collect();
+    lines.join("\n")
 }
 
 fn ids(list: &Value) -> Vec<String> {
