@@ -108,6 +108,12 @@ impl From<sqlx::Error> for StoreError {
                 if postgres_busy || sqlite_busy {
                     return Self::Busy;
                 }
+                // The connection or the server goes away: connection exceptions, shutdown, crash, not yet up, no
+                // resources.
+                let leaving = ["57P01", "57P02", "57P03"].contains(&code.as_ref());
+                if code.len() == 5 && (leaving || code.starts_with("08") || code.starts_with("53")) {
+                    return Self::Unavailable(format!("code {code}"));
+                }
                 Self::Refused { constraint: error.constraint().unwrap_or("-").to_owned(), code: code.into_owned() }
             }
             sqlx::Error::Io(error) => Self::Unavailable(error.kind().to_string()),
