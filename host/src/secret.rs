@@ -5,10 +5,11 @@
 //! master key and leaves this room only to be used. No type here can be printed, compared or serialised, and
 //! all are wiped when dropped. What is authenticated with a note key is told in [`crate::audit`].
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -26,6 +27,8 @@ const NOTE_KEY_PURPOSE: &str = "provident-note-key-1";
 /// A key file is one short line; more than this is not one.
 const KEY_FILE_BYTES: u64 = 512;
 const NONCE_BYTES: usize = 24;
+/// How many names a new key file is tried under before it has its own.
+const TEMPORARY_NAMES: u32 = 100;
 
 /// The installation's master key.
 ///
@@ -173,8 +176,8 @@ impl MasterKey {
         Self::from_text(&text)
     }
 
-    /// Writes the key to a new file, mode 0600 from the moment it exists (directories for it 0700), and makes sure
-    /// it is on disk.
+    /// Puts the key into a new file, mode 0600 (directories for it 0700), and makes sure it is on disk. The file is
+    /// there with all of the key or not at all: it is written under another name first.
     ///
     /// # Errors
     /// When the file exists or cannot be written.
@@ -189,14 +192,14 @@ impl MasterKey {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.create(directory).map_err(SecretError::File)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(SecretError::File)?;
         let mut line = self.to_text();
         line.push('\n');
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(SecretError::File)
+        let (temporary, mut file) = new_file_beside(path).map_err(SecretError::File)?;
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all());
+        // A link never takes the place of a file that is there.
+        let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+        let removed = fs::remove_file(&temporary);
+        linked.and(removed).and_then(|()| sync_directory_of(path)).map_err(SecretError::File)
     }
 
     /// Makes a note key for a workspace and seals it.
@@ -290,6 +293,39 @@ fn associated_data(workspace_id: Uuid, note_key_version: u32, master_key_version
     format!("{NOTE_KEY_PURPOSE}\n{workspace_id}\n{note_key_version}\n{master_key_version}")
 }
 
+/// A new, empty file in the directory of `path`, mode 0600 from the moment it exists. One that a process left behind
+/// when it died is not in the way.
+fn new_file_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    for attempt in 0..TEMPORARY_NAMES {
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}-{attempt}.new", std::process::id()));
+        let temporary = path.with_file_name(temporary);
+        match options.open(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return opened.map(|file| (temporary, file)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Makes sure that the name of a file is on disk, not only what is in it.
+#[cfg(unix)]
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory_of(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 fn checksum(body: &str) -> String {
     let digest = Sha256::digest(body.as_bytes());
     hex::encode(digest.first_chunk::<4>().copied().unwrap_or_default())
@@ -330,6 +366,21 @@ mod tests {
         let body = "provident-master-1:01:".to_owned() + &"0".repeat(64);
         let padded = format!("{body}:{}", checksum(&body));
         assert!(matches!(MasterKey::from_text(&padded), Err(SecretError::Malformed)));
+    }
+
+    #[test]
+    fn a_key_file_is_whole_or_not_there_and_never_replaced() {
+        let directory = std::env::temp_dir().join(format!("provident-key-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("master.key");
+        // What a process of the same number left behind when it died is not in the way.
+        fs::write(directory.join(format!(".master.key.{}-0.new", std::process::id())), "half").unwrap();
+        key(1).store(&path).unwrap();
+        let refused = key(2).store(&path);
+        assert!(matches!(refused, Err(SecretError::File(error)) if error.kind() == io::ErrorKind::AlreadyExists));
+        assert_eq!(MasterKey::load(&path).unwrap().to_text(), key(1).to_text());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "no other file stays");
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]
