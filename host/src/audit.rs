@@ -5,6 +5,11 @@
 //! the workspace, because a bare hash of a short note can be guessed (X18). Events of a workspace are numbered
 //! without gaps and chained by [`chain_hash`] over their RFC 8785 JSON. Numbering and chaining happen in
 //! [`crate::store`], in the transaction that is told of.
+//!
+//! What a hash was made of, the row's `format` says: the tag, and the list of members. Events are written in
+//! [`CHAIN_FORMAT`] and verified each in its own. A member more, or one that is written otherwise, is another
+//! format with another tag; the events there are keep theirs. The number itself is no member: the tag in the
+//! hash says the same, so that a changed number does not verify.
 
 use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
 use serde::Serialize;
@@ -17,7 +22,10 @@ use crate::inventory::ImportCounts;
 use crate::policy::{Denial, Role};
 use crate::secret::NoteKey;
 
-/// What the hash of every event begins with.
+/// The format events are written in. Format 1: [`CHAIN_TAG`] and the members of [`AuditEvent`], nulls kept.
+pub const CHAIN_FORMAT: i32 = 1;
+
+/// What the hash of an event of [`CHAIN_FORMAT`] begins with.
 const CHAIN_TAG: &str = "provident-audit-1";
 
 /// The hash before the first event.
@@ -167,6 +175,8 @@ pub struct AuditEvent {
     pub event_id: Uuid,
     /// The import an event is a piece of.
     pub import_id: Option<Uuid>,
+    /// The master or credential key an event is about. Reserved.
+    pub key_version: Option<i32>,
     /// `tenant` or `system`.
     pub kind: String,
     /// The environment it happened in. None for a denial that must not tell whether there is one.
@@ -193,6 +203,10 @@ pub struct AuditEvent {
     pub old_binding_status: Option<String>,
     /// Its mode.
     pub old_resolution_mode: Option<String>,
+    /// The role before, of a change of role.
+    pub old_role: Option<String>,
+    /// The type of the run an event is about. Reserved.
+    pub operation_type: Option<String>,
     /// The connection of a decision.
     pub provider_connection_id: Option<Uuid>,
     /// The provider of a decision.
@@ -205,6 +219,10 @@ pub struct AuditEvent {
     pub resolution_reason: Option<String>,
     /// The role given, of events about members.
     pub role: Option<String>,
+    /// How that run ended. Reserved.
+    pub run_outcome: Option<String>,
+    /// Why. Reserved.
+    pub run_reason_code: Option<String>,
     /// A decision's source.
     pub source_baseline_snapshot_id: Option<Uuid>,
     /// A decision's source.
@@ -257,6 +275,8 @@ pub struct ChainedEvent {
     /// What happened.
     #[serde(flatten)]
     pub event: AuditEvent,
+    /// What the hash was made of; see the module.
+    pub format: i32,
     /// The hash of the event before it.
     pub previous_hash: String,
     /// Its own hash.
@@ -304,6 +324,7 @@ pub(crate) struct Draft {
     pub(crate) environment_id: Option<Uuid>,
     pub(crate) target_id: Option<Uuid>,
     pub(crate) role: Option<Role>,
+    pub(crate) old_role: Option<Role>,
     pub(crate) subject: Option<SubjectMark>,
     pub(crate) old: Option<BindingMark>,
     pub(crate) new: Option<BindingMark>,
@@ -323,6 +344,7 @@ impl Draft {
             environment_id: None,
             target_id: None,
             role: None,
+            old_role: None,
             subject: None,
             old: None,
             new: None,
@@ -353,6 +375,7 @@ impl Draft {
             denial: self.denial.map(|denial| denial.as_str().to_owned()),
             event_id: place.event_id,
             import_id: self.import.map(|(id, _)| id),
+            key_version: None,
             kind: self.operation.kind().to_owned(),
             managed_environment_id: self.environment_id,
             new_binding_id: self.new.map(|new| new.id),
@@ -366,10 +389,14 @@ impl Draft {
             old_binding_id: self.old.map(|old| old.id),
             old_binding_status: self.old.map(|old| old.status.as_str().to_owned()),
             old_resolution_mode: self.old.map(|old| old.mode.as_str().to_owned()),
+            old_role: self.old_role.map(|role| role.as_str().to_owned()),
+            operation_type: None,
             refused_count: counts.map(|counts| whole(counts.refused)),
             request_id: None,
             resolution_reason: self.reason,
             role: self.role.map(|role| role.as_str().to_owned()),
+            run_outcome: None,
+            run_reason_code: None,
             source_baseline_snapshot_id: self.sources.baseline_snapshot_id,
             source_inventory_item_id: self.sources.inventory_item_id,
             source_operation_run_id: self.sources.operation_run_id,
@@ -450,14 +477,14 @@ mod tests {
             r#""actor_user_id":"00000000-0000-0000-0000-00000000000a","added_count":null,"#,
             r#""attempted_action":null,"canonical_subject_key":"provider:fake:policy:w%2Fp:widget:id:1","#,
             r#""changed_count":null,"denial":null,"event_id":"00000000-0000-0000-0000-00000000000c","#,
-            r#""import_id":null,"kind":"tenant","managed_environment_id":"00000000-0000-0000-0000-00000000000e","#,
+            r#""import_id":null,"key_version":null,"kind":"tenant","managed_environment_id":"00000000-0000-0000-0000-00000000000e","#,
             r#""new_binding_id":"00000000-0000-0000-0000-000000000002","new_binding_status":"active","#,
             r#""new_resolution_mode":"accepted_limitation","note_hmac":""#,
             &hmac,
             r#"","note_key_version":1,"note_length":4,"number":7,"occurred_at":"2023-11-14T22:13:20.000001Z","#,
             r#""old_binding_id":"00000000-0000-0000-0000-000000000001","old_binding_status":"superseded","#,
-            r#""old_resolution_mode":"manual_binding","provider_connection_id":null,"provider_key":"fake","#,
-            r#""refused_count":null,"request_id":null,"resolution_reason":null,"role":null,"#,
+            r#""old_resolution_mode":"manual_binding","old_role":null,"operation_type":null,"provider_connection_id":null,"provider_key":"fake","#,
+            r#""refused_count":null,"request_id":null,"resolution_reason":null,"role":null,"run_outcome":null,"run_reason_code":null,"#,
             r#""source_baseline_snapshot_id":null,"source_inventory_item_id":null,"#,
             r#""source_operation_run_id":null,"source_policy_version_id":null,"subject_class":"policy","#,
             r#""subject_domain":"widgets","subject_type_key":"w/p \"ö\"\t\u0001"#,
@@ -475,7 +502,7 @@ mod tests {
     fn members_stand_in_the_order_rfc_8785_wants() {
         let json = event().canonical_json().unwrap();
         let sorted: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
-        assert_eq!(sorted.len(), 40);
+        assert_eq!(sorted.len(), 45);
         assert_eq!(serde_json::to_string(&sorted).unwrap(), json);
     }
 

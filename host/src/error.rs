@@ -82,6 +82,9 @@ pub enum Conflict {
     /// Nobody would be left who may manage the workspace.
     #[error("a workspace keeps at least one owner")]
     LastOwner,
+    /// Nobody would be left who may manage an environment.
+    #[error("an environment keeps at least one entitled owner")]
+    LastEntitlement,
     /// The member is entitled already.
     #[error("the member is entitled already")]
     EntitlementExists,
@@ -120,6 +123,7 @@ impl Conflict {
             Self::MemberExists => "member-exists",
             Self::NotAMember => "not-a-member",
             Self::LastOwner => "last-owner",
+            Self::LastEntitlement => "last-entitlement",
             Self::EntitlementExists => "entitlement-exists",
             Self::NotEntitled => "not-entitled",
         }
@@ -258,6 +262,7 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("member-exists", "the user is a member already"),
     ("not-a-member", "the user is not a member"),
     ("last-owner", "a workspace keeps at least one owner"),
+    ("last-entitlement", "an environment keeps at least one entitled owner"),
     ("entitlement-exists", "the member is entitled already"),
     ("not-entitled", "the member is not entitled"),
     ("database-url-invalid", "the database URL is not one of `sqlite:PATH` and `postgres://…`"),
@@ -314,6 +319,7 @@ mod tests {
             Conflict::MemberExists.into(),
             Conflict::NotAMember.into(),
             Conflict::LastOwner.into(),
+            Conflict::LastEntitlement.into(),
             Conflict::EntitlementExists.into(),
             Conflict::NotEntitled.into(),
             SecretError::Missing.into(),

@@ -14,6 +14,8 @@ use crate::policy::Role;
 
 /// The workspace that holds the platform's own audit chain and nothing else. Nobody is a member of it.
 pub const PLATFORM_WORKSPACE: Uuid = Uuid::nil();
+/// Its slug, which no other workspace can have.
+pub const PLATFORM_SLUG: &str = "platform";
 
 /// How a person names a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,6 +56,8 @@ CREATE TABLE workspace_memberships (
     workspace_id uuid NOT NULL,
     user_id      uuid NOT NULL,
     role         text COLLATE "C" NOT NULL,
+    origin       text COLLATE "C" NOT NULL,
+    external_ref text COLLATE "C",
     created_at   timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
     ended_at     timestamptz,
@@ -68,8 +70,13 @@ CREATE TABLE workspace_memberships (
         FOREIGN KEY (user_id)
         REFERENCES users (id)
         ON UPDATE RESTRICT ON DELETE RESTRICT,
+    CONSTRAINT ux_memberships_external_ref UNIQUE (workspace_id, external_ref),
     CONSTRAINT ck_memberships_role CHECK (role IN ('owner', 'manager', 'operator', 'readonly')),
-    CONSTRAINT ck_memberships_not_platform CHECK (workspace_id <> '00000000-0000-0000-0000-000000000000')
+    CONSTRAINT ck_memberships_not_platform CHECK (workspace_id <> '00000000-0000-0000-0000-000000000000'),
+    CONSTRAINT ck_memberships_origin CHECK (origin IN ('own', 'mirrored')),
+    CONSTRAINT ck_memberships_external_ref CHECK (octet_length(external_ref) BETWEEN 1 AND 255),
+    CONSTRAINT ck_memberships_mirrored_has_external_ref CHECK (
+        origin <> 'mirrored' OR external_ref IS NOT NULL)
 );
 
 -- Which members see which environment. Ended, never deleted; re-opening updates the row.
@@ -77,6 +84,8 @@ CREATE TABLE environment_entitlements (
     workspace_id           uuid NOT NULL,
     managed_environment_id uuid NOT NULL,
     user_id                uuid NOT NULL,
+    origin                 text COLLATE "C" NOT NULL,
+    external_ref           text COLLATE "C",
     created_at             timestamptz NOT NULL,
     updated_at             timestamptz NOT NULL,
     ended_at               timestamptz,
@@ -88,7 +97,12 @@ CREATE TABLE environment_entitlements (
     CONSTRAINT fk_entitlements_membership
         FOREIGN KEY (workspace_id, user_id)
         REFERENCES workspace_memberships (workspace_id, user_id)
-        ON UPDATE RESTRICT ON DELETE RESTRICT
+        ON UPDATE RESTRICT ON DELETE RESTRICT,
+    CONSTRAINT ux_entitlements_external_ref UNIQUE (workspace_id, external_ref),
+    CONSTRAINT ck_entitlements_origin CHECK (origin IN ('own', 'mirrored')),
+    CONSTRAINT ck_entitlements_external_ref CHECK (octet_length(external_ref) BETWEEN 1 AND 255),
+    CONSTRAINT ck_entitlements_mirrored_has_external_ref CHECK (
+        origin <> 'mirrored' OR external_ref IS NOT NULL)
 );
 CREATE INDEX ix_entitlements_user
     ON environment_entitlements (workspace_id, user_id);
@@ -294,16 +308,19 @@ CREATE TABLE inventory_items (
             AND octet_length(discriminator) <= 512)),
     CONSTRAINT ck_inventory_fingerprint CHECK (octet_length(fingerprint) BETWEEN 1 AND 512),
     CONSTRAINT ck_inventory_display_label CHECK (octet_length(display_label) BETWEEN 1 AND 512),
-    CONSTRAINT ck_inventory_key_version CHECK (canonical_key_version = 1),
+    CONSTRAINT ck_inventory_key_version CHECK (canonical_key_version >= 1),
+    -- Whatever the grammar; what follows holds keys of its first version, and a later one brings its own.
     CONSTRAINT ck_inventory_key_grammar CHECK (
-        octet_length(canonical_subject_key) <= 1024
-        AND canonical_subject_key ~ ('^provider:[a-z0-9_-]+'
-            || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
-            || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
-            || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')
-        AND canonical_subject_key !~ '%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)'),
+        octet_length(canonical_subject_key) BETWEEN 1 AND 1024
+        AND octet_length(canonical_subject_key) = length(canonical_subject_key)
+        AND (canonical_key_version <> 1 OR (canonical_subject_key ~ ('^provider:[a-z0-9_-]+'
+                || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
+                || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
+                || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')
+            AND canonical_subject_key !~ '%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)'))),
     CONSTRAINT ck_inventory_key_subject CHECK (
-        starts_with(canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
+        canonical_key_version <> 1 OR starts_with(
+            canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
               WHEN 'assignment_target' THEN 'assignment-target'
               WHEN 'provider_builtin' THEN 'builtin'
               WHEN 'provider_default' THEN 'default'
@@ -311,6 +328,7 @@ CREATE TABLE inventory_items (
               ELSE subject_class END || ':')),
     CONSTRAINT ck_inventory_key_form CHECK (
         CASE
+            WHEN canonical_key_version <> 1 THEN TRUE
             WHEN subject_class IN ('provider_builtin', 'provider_default', 'virtual_assignment_target')
                 OR built_in OR is_default OR is_virtual
                 THEN canonical_subject_key LIKE '%:%:%:%:%:disc:%'
@@ -320,6 +338,7 @@ CREATE TABLE inventory_items (
             ELSE TRUE END),
     CONSTRAINT ck_inventory_key_identity CHECK (
         CASE
+            WHEN canonical_key_version <> 1 THEN TRUE
             WHEN canonical_subject_key LIKE '%:%:%:%:%:id:%' THEN provider_resource_id IS NOT NULL
             WHEN canonical_subject_key LIKE '%:%:%:%:%:ext:%' THEN
                 provider_resource_id IS NULL AND external_id IS NOT NULL
@@ -456,6 +475,8 @@ CREATE INDEX ix_policy_versions_inventory_item
 -- One event per mutation and per denied mutation, numbered without gaps and hash-chained per workspace. The
 -- columns are the allow-list: no note, label, payload or secret has a place. No reference to bindings, so an
 -- event outlives what it tells of.
+-- `format` says by which tag and member list `hash` was made: an event is verified by the rules of its own format.
+-- It is not itself a member. Format 1: tag `provident-audit-1`, every other column but the two hashes, by name.
 CREATE TABLE audit_events (
     workspace_id                uuid NOT NULL,
     number                      bigint NOT NULL,
@@ -472,6 +493,7 @@ CREATE TABLE audit_events (
     denial                      text COLLATE "C",
     target_id                   uuid,
     role                        text COLLATE "C",
+    old_role                    text COLLATE "C",
     provider_key                text COLLATE "C",
     provider_connection_id      uuid,
     canonical_subject_key       text COLLATE "C",
@@ -492,11 +514,16 @@ CREATE TABLE audit_events (
     note_length                 integer,
     note_hmac                   text COLLATE "C",
     note_key_version            integer,
+    key_version                 integer,
+    operation_type              text COLLATE "C",
+    run_outcome                 text COLLATE "C",
+    run_reason_code             text COLLATE "C",
     import_id                   uuid,
     added_count                 bigint,
     changed_count               bigint,
     unchanged_count             bigint,
     refused_count               bigint,
+    format                      integer NOT NULL,
     previous_hash               text COLLATE "C" NOT NULL,
     hash                        text COLLATE "C" NOT NULL,
     CONSTRAINT pk_events PRIMARY KEY (workspace_id, number),
@@ -526,6 +553,7 @@ CREATE TABLE audit_events (
         (denial IS NOT NULL) = (action LIKE '%.denied')
         AND (denial IS NOT NULL) = (attempted_action IS NOT NULL)),
     CONSTRAINT ck_events_role CHECK (role IN ('owner', 'manager', 'operator', 'readonly')),
+    CONSTRAINT ck_events_old_role CHECK (old_role IN ('owner', 'manager', 'operator', 'readonly')),
     CONSTRAINT ck_events_provider_key CHECK (
         provider_key IS NULL OR (provider_key ~ '^[a-z0-9][a-z0-9_-]{0,63}$')),
     CONSTRAINT ck_events_canonical_subject_key CHECK (octet_length(canonical_subject_key) BETWEEN 1 AND 1024),
@@ -568,10 +596,18 @@ CREATE TABLE audit_events (
         AND unchanged_count >= 0
         AND refused_count >= 0),
     CONSTRAINT ck_events_import CHECK (
-        (import_id IS NULL) = (added_count IS NULL)
-        AND (import_id IS NULL) = (changed_count IS NULL)
-        AND (import_id IS NULL) = (unchanged_count IS NULL)
-        AND (import_id IS NULL) = (refused_count IS NULL)),
+        (added_count IS NULL) = (changed_count IS NULL)
+        AND (added_count IS NULL) = (unchanged_count IS NULL)
+        AND (added_count IS NULL) = (refused_count IS NULL)
+        AND (import_id IS NULL OR added_count IS NOT NULL)),
+    CONSTRAINT ck_events_key_version CHECK (key_version >= 1),
+    CONSTRAINT ck_events_operation_type CHECK (
+        operation_type IS NULL OR (operation_type ~ '^[a-z0-9][a-z0-9._-]{0,63}$')),
+    CONSTRAINT ck_events_run_outcome CHECK (
+        run_outcome IN ('succeeded', 'partially_succeeded', 'failed', 'cancelled')),
+    CONSTRAINT ck_events_run_reason_code CHECK (
+        run_reason_code IS NULL OR (run_reason_code ~ '^[a-z0-9][a-z0-9._-]{0,63}$')),
+    CONSTRAINT ck_events_format CHECK (format >= 1),
     CONSTRAINT ck_events_previous_hash CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
     CONSTRAINT ck_events_hash CHECK (hash ~ '^[0-9a-f]{64}$'),
     CONSTRAINT ck_events_genesis CHECK (

@@ -83,16 +83,19 @@ CREATE TABLE provider_resource_bindings (
             'provider_default', 'unsupported', 'unknown')),
     CONSTRAINT ck_bindings_subject_type_key CHECK (octet_length(subject_type_key) BETWEEN 1 AND 128),
     CONSTRAINT ck_bindings_legacy_subject_key CHECK (octet_length(legacy_subject_key) <= 2048),
-    CONSTRAINT ck_bindings_key_version CHECK (canonical_key_version = 1),
+    CONSTRAINT ck_bindings_key_version CHECK (canonical_key_version >= 1),
+    -- Whatever the grammar; what follows holds keys of its first version, and a later one brings its own.
     CONSTRAINT ck_bindings_key_grammar CHECK (
-        octet_length(canonical_subject_key) <= 1024
-        AND canonical_subject_key ~ ('^provider:[a-z0-9_-]+'
-            || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
-            || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
-            || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')
-        AND canonical_subject_key !~ '%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)'),
+        octet_length(canonical_subject_key) BETWEEN 1 AND 1024
+        AND octet_length(canonical_subject_key) = length(canonical_subject_key)
+        AND (canonical_key_version <> 1 OR (canonical_subject_key ~ ('^provider:[a-z0-9_-]+'
+                || ':(policy|foundation|assignment-target|virtual-target|builtin|default|unsupported|unknown)'
+                || ':([A-Za-z0-9._~-]|%[0-9A-F]{2})+:([A-Za-z0-9._~-]|%[0-9A-F]{2})+'
+                || ':(id|ext|disc):([A-Za-z0-9._~-]|%[0-9A-F]{2})+$')
+            AND canonical_subject_key !~ '%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)'))),
     CONSTRAINT ck_bindings_key_subject CHECK (
-        starts_with(canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
+        canonical_key_version <> 1 OR starts_with(
+            canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
               WHEN 'assignment_target' THEN 'assignment-target'
               WHEN 'provider_builtin' THEN 'builtin'
               WHEN 'provider_default' THEN 'default'
@@ -100,6 +103,7 @@ CREATE TABLE provider_resource_bindings (
               ELSE subject_class END || ':')),
     CONSTRAINT ck_bindings_key_form CHECK (
         CASE
+            WHEN canonical_key_version <> 1 THEN TRUE
             WHEN subject_class IN ('provider_builtin', 'provider_default', 'virtual_assignment_target')
                 THEN canonical_subject_key LIKE '%:%:%:%:%:disc:%'
             WHEN subject_class IN ('policy', 'foundation', 'assignment_target')
@@ -156,7 +160,8 @@ CREATE TABLE provider_resource_bindings (
     CONSTRAINT ck_bindings_actor CHECK ((decided_by_kind = 'operator') = (decided_by_user_id IS NOT NULL)),
     CONSTRAINT ck_bindings_mode_subject CHECK (
         CASE resolution_mode
-            WHEN 'exact_provider_identity' THEN NOT canonical_subject_key LIKE '%:%:%:%:%:disc:%'
+            WHEN 'exact_provider_identity' THEN
+                canonical_key_version <> 1 OR NOT canonical_subject_key LIKE '%:%:%:%:%:disc:%'
             WHEN 'canonical_builtin' THEN subject_class IN ('provider_builtin', 'provider_default')
             WHEN 'canonical_virtual_target' THEN subject_class = 'virtual_assignment_target'
             ELSE TRUE END),

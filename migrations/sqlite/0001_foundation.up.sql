@@ -98,6 +98,8 @@ CREATE TABLE workspace_memberships (
     workspace_id BLOB NOT NULL,
     user_id      BLOB NOT NULL,
     role         TEXT NOT NULL,
+    origin       TEXT NOT NULL,
+    external_ref TEXT,
     created_at   TEXT NOT NULL,
     updated_at   TEXT NOT NULL,
     ended_at     TEXT,
@@ -110,6 +112,7 @@ CREATE TABLE workspace_memberships (
         FOREIGN KEY (user_id)
         REFERENCES users (id)
         ON UPDATE RESTRICT ON DELETE RESTRICT,
+    CONSTRAINT ux_memberships_external_ref UNIQUE (workspace_id, external_ref),
     CONSTRAINT ck_memberships_ids CHECK (
         length(workspace_id) = 16
         AND length(user_id) = 16),
@@ -121,7 +124,11 @@ CREATE TABLE workspace_memberships (
         AND length(CAST(ended_at AS BLOB)) = 27
         AND ended_at GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
     CONSTRAINT ck_memberships_role CHECK (role IN ('owner', 'manager', 'operator', 'readonly')),
-    CONSTRAINT ck_memberships_not_platform CHECK (workspace_id <> X'00000000000000000000000000000000')
+    CONSTRAINT ck_memberships_not_platform CHECK (workspace_id <> X'00000000000000000000000000000000'),
+    CONSTRAINT ck_memberships_origin CHECK (origin IN ('own', 'mirrored')),
+    CONSTRAINT ck_memberships_external_ref CHECK (length(CAST(external_ref AS BLOB)) BETWEEN 1 AND 255),
+    CONSTRAINT ck_memberships_mirrored_has_external_ref CHECK (
+        origin <> 'mirrored' OR external_ref IS NOT NULL)
 ) STRICT;
 CREATE TRIGGER tr_memberships_no_delete BEFORE DELETE ON workspace_memberships
 BEGIN SELECT RAISE(ABORT, 'workspace_memberships: nothing is deleted'); END;
@@ -135,6 +142,8 @@ CREATE TABLE environment_entitlements (
     workspace_id           BLOB NOT NULL,
     managed_environment_id BLOB NOT NULL,
     user_id                BLOB NOT NULL,
+    origin                 TEXT NOT NULL,
+    external_ref           TEXT,
     created_at             TEXT NOT NULL,
     updated_at             TEXT NOT NULL,
     ended_at               TEXT,
@@ -147,6 +156,7 @@ CREATE TABLE environment_entitlements (
         FOREIGN KEY (workspace_id, user_id)
         REFERENCES workspace_memberships (workspace_id, user_id)
         ON UPDATE RESTRICT ON DELETE RESTRICT,
+    CONSTRAINT ux_entitlements_external_ref UNIQUE (workspace_id, external_ref),
     CONSTRAINT ck_entitlements_ids CHECK (
         length(workspace_id) = 16
         AND length(managed_environment_id) = 16
@@ -157,7 +167,11 @@ CREATE TABLE environment_entitlements (
         AND length(CAST(updated_at AS BLOB)) = 27
         AND updated_at GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'
         AND length(CAST(ended_at AS BLOB)) = 27
-        AND ended_at GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z')
+        AND ended_at GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    CONSTRAINT ck_entitlements_origin CHECK (origin IN ('own', 'mirrored')),
+    CONSTRAINT ck_entitlements_external_ref CHECK (length(CAST(external_ref AS BLOB)) BETWEEN 1 AND 255),
+    CONSTRAINT ck_entitlements_mirrored_has_external_ref CHECK (
+        origin <> 'mirrored' OR external_ref IS NOT NULL)
 ) STRICT;
 CREATE INDEX ix_entitlements_user
     ON environment_entitlements (workspace_id, user_id);
@@ -481,37 +495,39 @@ CREATE TABLE inventory_items (
             AND length(discriminator) = length(CAST(discriminator AS BLOB)))),
     CONSTRAINT ck_inventory_fingerprint CHECK (length(CAST(fingerprint AS BLOB)) BETWEEN 1 AND 512),
     CONSTRAINT ck_inventory_display_label CHECK (length(CAST(display_label AS BLOB)) BETWEEN 1 AND 512),
-    CONSTRAINT ck_inventory_key_version CHECK (canonical_key_version = 1),
+    CONSTRAINT ck_inventory_key_version CHECK (canonical_key_version >= 1),
+    -- Whatever the grammar; what follows holds keys of its first version, and a later one brings its own.
     CONSTRAINT ck_inventory_key_grammar CHECK (
-        length(canonical_subject_key) <= 1024
+        length(canonical_subject_key) BETWEEN 1 AND 1024
         AND length(canonical_subject_key) = length(CAST(canonical_subject_key AS BLOB))
-        AND canonical_subject_key NOT GLOB '*[^A-Za-z0-9._~%:-]*'
-        AND length(canonical_subject_key) - length(replace(canonical_subject_key, ':', '')) = 6
-        AND canonical_subject_key NOT GLOB '*::*'
-        AND canonical_subject_key NOT GLOB '*:'
-        AND (canonical_subject_key GLOB 'provider:*:policy:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:foundation:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:assignment-target:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:virtual-target:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:builtin:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:default:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:unsupported:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:unknown:*:*:*:*')
-        AND (canonical_subject_key GLOB '*:*:*:*:*:id:*'
-             OR canonical_subject_key GLOB '*:*:*:*:*:ext:*'
-             OR canonical_subject_key GLOB '*:*:*:*:*:disc:*')
-        AND canonical_subject_key NOT GLOB '*%[^0-9A-F]*'
-        AND canonical_subject_key NOT GLOB '*%[0-9A-F][^0-9A-F]*'
-        AND canonical_subject_key NOT GLOB '*%'
-        AND canonical_subject_key NOT GLOB '*%[0-9A-F]'
-        AND canonical_subject_key NOT GLOB '*%2[DE]*'
-        AND canonical_subject_key NOT GLOB '*%3[0-9]*'
-        AND canonical_subject_key NOT GLOB '*%[46][1-9A-F]*'
-        AND canonical_subject_key NOT GLOB '*%[57][0-9A]*'
-        AND canonical_subject_key NOT GLOB '*%5F*'
-        AND canonical_subject_key NOT GLOB '*%7E*'),
+        AND (canonical_key_version <> 1 OR (canonical_subject_key NOT GLOB '*[^A-Za-z0-9._~%:-]*'
+            AND length(canonical_subject_key) - length(replace(canonical_subject_key, ':', '')) = 6
+            AND canonical_subject_key NOT GLOB '*::*'
+            AND canonical_subject_key NOT GLOB '*:'
+            AND (canonical_subject_key GLOB 'provider:*:policy:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:foundation:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:assignment-target:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:virtual-target:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:builtin:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:default:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:unsupported:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:unknown:*:*:*:*')
+            AND (canonical_subject_key GLOB '*:*:*:*:*:id:*'
+                 OR canonical_subject_key GLOB '*:*:*:*:*:ext:*'
+                 OR canonical_subject_key GLOB '*:*:*:*:*:disc:*')
+            AND canonical_subject_key NOT GLOB '*%[^0-9A-F]*'
+            AND canonical_subject_key NOT GLOB '*%[0-9A-F][^0-9A-F]*'
+            AND canonical_subject_key NOT GLOB '*%'
+            AND canonical_subject_key NOT GLOB '*%[0-9A-F]'
+            AND canonical_subject_key NOT GLOB '*%2[DE]*'
+            AND canonical_subject_key NOT GLOB '*%3[0-9]*'
+            AND canonical_subject_key NOT GLOB '*%[46][1-9A-F]*'
+            AND canonical_subject_key NOT GLOB '*%[57][0-9A]*'
+            AND canonical_subject_key NOT GLOB '*%5F*'
+            AND canonical_subject_key NOT GLOB '*%7E*'))),
     CONSTRAINT ck_inventory_key_subject CHECK (
-        instr(canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
+        canonical_key_version <> 1 OR instr(
+            canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
               WHEN 'assignment_target' THEN 'assignment-target'
               WHEN 'provider_builtin' THEN 'builtin'
               WHEN 'provider_default' THEN 'default'
@@ -519,6 +535,7 @@ CREATE TABLE inventory_items (
               ELSE subject_class END || ':') = 1),
     CONSTRAINT ck_inventory_key_form CHECK (
         CASE
+            WHEN canonical_key_version <> 1 THEN TRUE
             WHEN subject_class IN ('provider_builtin', 'provider_default', 'virtual_assignment_target')
                 OR built_in OR is_default OR is_virtual
                 THEN canonical_subject_key GLOB '*:*:*:*:*:disc:*'
@@ -528,6 +545,7 @@ CREATE TABLE inventory_items (
             ELSE TRUE END),
     CONSTRAINT ck_inventory_key_identity CHECK (
         CASE
+            WHEN canonical_key_version <> 1 THEN TRUE
             WHEN canonical_subject_key GLOB '*:*:*:*:*:id:*' THEN provider_resource_id IS NOT NULL
             WHEN canonical_subject_key GLOB '*:*:*:*:*:ext:*' THEN
                 provider_resource_id IS NULL AND external_id IS NOT NULL
@@ -745,6 +763,8 @@ BEGIN SELECT RAISE(ABORT, 'policy_versions: its key does not change'); END;
 -- One event per mutation and per denied mutation, numbered without gaps and hash-chained per workspace. The
 -- columns are the allow-list: no note, label, payload or secret has a place. No reference to bindings, so an
 -- event outlives what it tells of.
+-- `format` says by which tag and member list `hash` was made: an event is verified by the rules of its own format.
+-- It is not itself a member. Format 1: tag `provident-audit-1`, every other column but the two hashes, by name.
 CREATE TABLE audit_events (
     workspace_id                BLOB NOT NULL,
     number                      INTEGER NOT NULL,
@@ -761,6 +781,7 @@ CREATE TABLE audit_events (
     denial                      TEXT,
     target_id                   BLOB,
     role                        TEXT,
+    old_role                    TEXT,
     provider_key                TEXT,
     provider_connection_id      BLOB,
     canonical_subject_key       TEXT,
@@ -781,11 +802,16 @@ CREATE TABLE audit_events (
     note_length                 INTEGER,
     note_hmac                   TEXT,
     note_key_version            INTEGER,
+    key_version                 INTEGER,
+    operation_type              TEXT,
+    run_outcome                 TEXT,
+    run_reason_code             TEXT,
     import_id                   BLOB,
     added_count                 INTEGER,
     changed_count               INTEGER,
     unchanged_count             INTEGER,
     refused_count               INTEGER,
+    format                      INTEGER NOT NULL,
     previous_hash               TEXT NOT NULL,
     hash                        TEXT NOT NULL,
     CONSTRAINT pk_events PRIMARY KEY (workspace_id, number),
@@ -839,6 +865,7 @@ CREATE TABLE audit_events (
         (denial IS NOT NULL) = (action LIKE '%.denied')
         AND (denial IS NOT NULL) = (attempted_action IS NOT NULL)),
     CONSTRAINT ck_events_role CHECK (role IN ('owner', 'manager', 'operator', 'readonly')),
+    CONSTRAINT ck_events_old_role CHECK (old_role IN ('owner', 'manager', 'operator', 'readonly')),
     CONSTRAINT ck_events_provider_key CHECK (
         provider_key IS NULL OR (provider_key GLOB '[a-z0-9]*'
             AND provider_key NOT GLOB '*[^a-z0-9_-]*'
@@ -894,10 +921,24 @@ CREATE TABLE audit_events (
         AND unchanged_count >= 0
         AND refused_count >= 0),
     CONSTRAINT ck_events_import CHECK (
-        (import_id IS NULL) = (added_count IS NULL)
-        AND (import_id IS NULL) = (changed_count IS NULL)
-        AND (import_id IS NULL) = (unchanged_count IS NULL)
-        AND (import_id IS NULL) = (refused_count IS NULL)),
+        (added_count IS NULL) = (changed_count IS NULL)
+        AND (added_count IS NULL) = (unchanged_count IS NULL)
+        AND (added_count IS NULL) = (refused_count IS NULL)
+        AND (import_id IS NULL OR added_count IS NOT NULL)),
+    CONSTRAINT ck_events_key_version CHECK (key_version >= 1),
+    CONSTRAINT ck_events_operation_type CHECK (
+        operation_type IS NULL OR (operation_type GLOB '[a-z0-9]*'
+            AND operation_type NOT GLOB '*[^a-z0-9._-]*'
+            AND length(operation_type) <= 64
+            AND length(operation_type) = length(CAST(operation_type AS BLOB)))),
+    CONSTRAINT ck_events_run_outcome CHECK (
+        run_outcome IN ('succeeded', 'partially_succeeded', 'failed', 'cancelled')),
+    CONSTRAINT ck_events_run_reason_code CHECK (
+        run_reason_code IS NULL OR (run_reason_code GLOB '[a-z0-9]*'
+            AND run_reason_code NOT GLOB '*[^a-z0-9._-]*'
+            AND length(run_reason_code) <= 64
+            AND length(run_reason_code) = length(CAST(run_reason_code AS BLOB)))),
+    CONSTRAINT ck_events_format CHECK (format >= 1),
     CONSTRAINT ck_events_previous_hash CHECK (
         length(CAST(previous_hash AS BLOB)) = 64
         AND previous_hash NOT GLOB '*[^0-9a-f]*'

@@ -112,37 +112,39 @@ CREATE TABLE provider_resource_bindings (
             'provider_default', 'unsupported', 'unknown')),
     CONSTRAINT ck_bindings_subject_type_key CHECK (length(CAST(subject_type_key AS BLOB)) BETWEEN 1 AND 128),
     CONSTRAINT ck_bindings_legacy_subject_key CHECK (length(CAST(legacy_subject_key AS BLOB)) <= 2048),
-    CONSTRAINT ck_bindings_key_version CHECK (canonical_key_version = 1),
+    CONSTRAINT ck_bindings_key_version CHECK (canonical_key_version >= 1),
+    -- Whatever the grammar; what follows holds keys of its first version, and a later one brings its own.
     CONSTRAINT ck_bindings_key_grammar CHECK (
-        length(canonical_subject_key) <= 1024
+        length(canonical_subject_key) BETWEEN 1 AND 1024
         AND length(canonical_subject_key) = length(CAST(canonical_subject_key AS BLOB))
-        AND canonical_subject_key NOT GLOB '*[^A-Za-z0-9._~%:-]*'
-        AND length(canonical_subject_key) - length(replace(canonical_subject_key, ':', '')) = 6
-        AND canonical_subject_key NOT GLOB '*::*'
-        AND canonical_subject_key NOT GLOB '*:'
-        AND (canonical_subject_key GLOB 'provider:*:policy:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:foundation:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:assignment-target:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:virtual-target:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:builtin:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:default:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:unsupported:*:*:*:*'
-             OR canonical_subject_key GLOB 'provider:*:unknown:*:*:*:*')
-        AND (canonical_subject_key GLOB '*:*:*:*:*:id:*'
-             OR canonical_subject_key GLOB '*:*:*:*:*:ext:*'
-             OR canonical_subject_key GLOB '*:*:*:*:*:disc:*')
-        AND canonical_subject_key NOT GLOB '*%[^0-9A-F]*'
-        AND canonical_subject_key NOT GLOB '*%[0-9A-F][^0-9A-F]*'
-        AND canonical_subject_key NOT GLOB '*%'
-        AND canonical_subject_key NOT GLOB '*%[0-9A-F]'
-        AND canonical_subject_key NOT GLOB '*%2[DE]*'
-        AND canonical_subject_key NOT GLOB '*%3[0-9]*'
-        AND canonical_subject_key NOT GLOB '*%[46][1-9A-F]*'
-        AND canonical_subject_key NOT GLOB '*%[57][0-9A]*'
-        AND canonical_subject_key NOT GLOB '*%5F*'
-        AND canonical_subject_key NOT GLOB '*%7E*'),
+        AND (canonical_key_version <> 1 OR (canonical_subject_key NOT GLOB '*[^A-Za-z0-9._~%:-]*'
+            AND length(canonical_subject_key) - length(replace(canonical_subject_key, ':', '')) = 6
+            AND canonical_subject_key NOT GLOB '*::*'
+            AND canonical_subject_key NOT GLOB '*:'
+            AND (canonical_subject_key GLOB 'provider:*:policy:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:foundation:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:assignment-target:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:virtual-target:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:builtin:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:default:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:unsupported:*:*:*:*'
+                 OR canonical_subject_key GLOB 'provider:*:unknown:*:*:*:*')
+            AND (canonical_subject_key GLOB '*:*:*:*:*:id:*'
+                 OR canonical_subject_key GLOB '*:*:*:*:*:ext:*'
+                 OR canonical_subject_key GLOB '*:*:*:*:*:disc:*')
+            AND canonical_subject_key NOT GLOB '*%[^0-9A-F]*'
+            AND canonical_subject_key NOT GLOB '*%[0-9A-F][^0-9A-F]*'
+            AND canonical_subject_key NOT GLOB '*%'
+            AND canonical_subject_key NOT GLOB '*%[0-9A-F]'
+            AND canonical_subject_key NOT GLOB '*%2[DE]*'
+            AND canonical_subject_key NOT GLOB '*%3[0-9]*'
+            AND canonical_subject_key NOT GLOB '*%[46][1-9A-F]*'
+            AND canonical_subject_key NOT GLOB '*%[57][0-9A]*'
+            AND canonical_subject_key NOT GLOB '*%5F*'
+            AND canonical_subject_key NOT GLOB '*%7E*'))),
     CONSTRAINT ck_bindings_key_subject CHECK (
-        instr(canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
+        canonical_key_version <> 1 OR instr(
+            canonical_subject_key, 'provider:' || provider_key || ':' || CASE subject_class
               WHEN 'assignment_target' THEN 'assignment-target'
               WHEN 'provider_builtin' THEN 'builtin'
               WHEN 'provider_default' THEN 'default'
@@ -150,6 +152,7 @@ CREATE TABLE provider_resource_bindings (
               ELSE subject_class END || ':') = 1),
     CONSTRAINT ck_bindings_key_form CHECK (
         CASE
+            WHEN canonical_key_version <> 1 THEN TRUE
             WHEN subject_class IN ('provider_builtin', 'provider_default', 'virtual_assignment_target')
                 THEN canonical_subject_key GLOB '*:*:*:*:*:disc:*'
             WHEN subject_class IN ('policy', 'foundation', 'assignment_target')
@@ -229,7 +232,8 @@ CREATE TABLE provider_resource_bindings (
     CONSTRAINT ck_bindings_actor CHECK ((decided_by_kind = 'operator') = (decided_by_user_id IS NOT NULL)),
     CONSTRAINT ck_bindings_mode_subject CHECK (
         CASE resolution_mode
-            WHEN 'exact_provider_identity' THEN NOT (canonical_subject_key GLOB '*:*:*:*:*:disc:*')
+            WHEN 'exact_provider_identity' THEN
+                canonical_key_version <> 1 OR NOT (canonical_subject_key GLOB '*:*:*:*:*:disc:*')
             WHEN 'canonical_builtin' THEN subject_class IN ('provider_builtin', 'provider_default')
             WHEN 'canonical_virtual_target' THEN subject_class = 'virtual_assignment_target'
             ELSE TRUE END),

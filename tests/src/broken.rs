@@ -67,6 +67,16 @@ pub fn of_both_engines() -> Vec<Broken> {
         "workspace_memberships" {
             "ck_memberships_role": "role" = "admin";
             "ck_memberships_not_platform": "workspace_id" = Uuid::nil();
+            "ck_memberships_origin": "origin" = "stolen";
+            "ck_memberships_external_ref": "external_ref" = "";
+            "ck_memberships_external_ref": "external_ref" = text(256);
+            "ck_memberships_mirrored_has_external_ref": "origin" = "mirrored";
+        }
+        "environment_entitlements" {
+            "ck_entitlements_origin": "origin" = "stolen";
+            "ck_entitlements_external_ref": "external_ref" = "";
+            "ck_entitlements_external_ref": "external_ref" = text(256);
+            "ck_entitlements_mirrored_has_external_ref": "origin" = "mirrored";
         }
         "environment_directories" {
             "ck_directories_provider_key": "provider_key" = "Fake";
@@ -147,7 +157,9 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_inventory_fingerprint": "fingerprint" = text(513);
             "ck_inventory_display_label": "display_label" = text(513);
             "ck_inventory_display_label": "display_label" = "";
-            "ck_inventory_key_version": "canonical_key_version" = 2;
+            "ck_inventory_key_version": "canonical_key_version" = 0;
+            "ck_inventory_key_grammar": "canonical_key_version" = 2, "canonical_subject_key" = text(1025);
+            "ck_inventory_key_grammar": "canonical_key_version" = 2, "canonical_subject_key" = "kéy";
             "ck_inventory_key_grammar": "canonical_subject_key" = "provider:fake:policy:t:w:id:%3a";
             "ck_inventory_key_subject": "subject_class" = "unknown";
             "ck_inventory_key_subject": "provider_key" = SECOND_PROVIDER;
@@ -173,6 +185,8 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_bindings_subject_type_key": "subject_type_key" = "";
             "ck_bindings_legacy_subject_key": "legacy_subject_key" = text(2049);
             "ck_bindings_key_version": "canonical_key_version" = 0;
+            "ck_bindings_key_grammar": "canonical_key_version" = 2, "canonical_subject_key" = text(1025);
+            "ck_bindings_key_grammar": "canonical_key_version" = 2, "canonical_subject_key" = "";
             "ck_bindings_key_grammar": "canonical_subject_key" = format!("provider:fake:policy:t:w:id:{}", text(1000));
             "ck_bindings_key_subject": "subject_class" = "foundation";
             "ck_bindings_key_subject": "subject_class" = "assignment_target", "canonical_subject_key" = "provider:fake:unknown:t:w:id:a";
@@ -257,8 +271,15 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_events_note": "note_length" = 1;
             "ck_events_note": "note_length" = 1, "note_hmac" = "d".repeat(64);
             "ck_events_counts": "import_id" = NOTHING, "added_count" = 1, "changed_count" = -1, "unchanged_count" = 0, "refused_count" = 0;
-            "ck_events_import": "added_count" = 1, "changed_count" = 1, "unchanged_count" = 0, "refused_count" = 0;
+            "ck_events_import": "import_id" = NOTHING;
+            "ck_events_import": "added_count" = 1, "changed_count" = 1, "unchanged_count" = 0;
             "ck_events_import": "import_id" = NOTHING, "added_count" = 1;
+            "ck_events_old_role": "old_role" = "admin";
+            "ck_events_key_version": "key_version" = 0;
+            "ck_events_operation_type": "operation_type" = "Collect";
+            "ck_events_run_outcome": "run_outcome" = "fine";
+            "ck_events_run_reason_code": "run_reason_code" = "Not a code";
+            "ck_events_format": "format" = 0;
             "ck_events_previous_hash": "previous_hash" = "A".repeat(64);
             "ck_events_hash": "hash" = "b".repeat(63);
             "ck_events_genesis": "previous_hash" = "0".repeat(64);

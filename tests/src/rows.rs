@@ -250,10 +250,14 @@ pub fn valid(table: &str) -> Row {
             row.with("id", fresh_id()).with("display_name", "A person").with("kind", "person").with("created_at", THEN)
         }
         "managed_environments" => registered(row).with("display_name", "An environment"),
-        "workspace_memberships" => {
-            changing(row).with("workspace_id", WORKSPACE).with("user_id", STRANGER).with("role", "operator")
+        "workspace_memberships" => changing(row)
+            .with("workspace_id", WORKSPACE)
+            .with("user_id", STRANGER)
+            .with("role", "operator")
+            .with("origin", "own"),
+        "environment_entitlements" => {
+            changing(here(row)).with("workspace_id", WORKSPACE).with("user_id", MEMBER).with("origin", "own")
         }
-        "environment_entitlements" => changing(here(row)).with("workspace_id", WORKSPACE).with("user_id", MEMBER),
         "environment_directories" => {
             let provider = format!("provider-{}", fresh());
             changing(here(row)).with("workspace_id", WORKSPACE).with("provider_key", provider)
@@ -315,6 +319,7 @@ fn event(row: Row) -> Row {
         .with("actor_kind", "operator")
         .with("actor_user_id", MEMBER)
         .with("action", "binding.created")
+        .with("format", 1)
         .with("previous_hash", "a".repeat(64))
         .with("hash", "b".repeat(64))
 }

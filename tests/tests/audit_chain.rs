@@ -37,9 +37,17 @@ const IDS: [&str; 14] = [
     "target_id",
     "workspace_id",
 ];
-const NUMBERS: [&str; 7] =
-    ["added_count", "changed_count", "note_key_version", "note_length", "number", "refused_count", "unchanged_count"];
-const TEXTS: [&str; 18] = [
+const NUMBERS: [&str; 8] = [
+    "added_count",
+    "changed_count",
+    "key_version",
+    "note_key_version",
+    "note_length",
+    "number",
+    "refused_count",
+    "unchanged_count",
+];
+const TEXTS: [&str; 22] = [
     "action",
     "actor_kind",
     "attempted_action",
@@ -51,10 +59,14 @@ const TEXTS: [&str; 18] = [
     "note_hmac",
     "old_binding_status",
     "old_resolution_mode",
+    "old_role",
+    "operation_type",
     "provider_key",
     "request_id",
     "resolution_reason",
     "role",
+    "run_outcome",
+    "run_reason_code",
     "subject_class",
     "subject_domain",
     "subject_type_key",
@@ -457,6 +469,7 @@ fn every_statement_of_the_store_has_a_name_of_its_own_and_runs_on_its_engine() {
         let items = service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap().items;
         by_item.subject = SubjectRef::InventoryItem(items[0].id);
         service.create_binding(acme.manager, at, here, &by_item).await.unwrap();
+        service.end_membership(who, at, who.user_id()).await.unwrap_err();
     });
     let ran: Vec<&str> = provident::store::statements_run().iter().map(|(name, _)| *name).collect();
     let mut written = Vec::new();

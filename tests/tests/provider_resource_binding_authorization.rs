@@ -298,9 +298,9 @@ async fn last_event(raw: &mut Raw, chain: Uuid) -> String {
     let id = raw.engine().id(chain);
     let last = format!("SELECT * FROM audit_events WHERE workspace_id = {id} ORDER BY number DESC LIMIT 1");
     let event = raw.rows(&last).await.unwrap().remove(0);
-    // Number, event id and time; at the end the two hashes.
+    // Number, event id and time; at the end the two hashes, made in one format.
     let told = [&event[..1], &event[4..event.len() - 2]].concat();
-    assert_eq!(told.len(), 37);
+    assert_eq!(told.len(), 43);
     format!("{told:?}")
 }
 
@@ -374,6 +374,9 @@ fn a_workspace_keeps_an_owner_even_when_two_leave_at_once() {
         let world = Installation::on(database).await;
         let acme = &world.acme;
         let (one, two) = (acme.owner, acme.unentitled);
+        for environment in [acme.environment_id, acme.hidden_environment_id] {
+            world.service.grant_entitlement(one, &acme.workspace, environment, two.user_id()).await.unwrap();
+        }
         let leave = async |actor: Actor, other: Actor| {
             outcome(&world.service.end_membership(actor, &acme.workspace, other.user_id()).await.map(|_| ()))
         };
@@ -393,6 +396,48 @@ fn a_workspace_keeps_an_owner_even_when_two_leave_at_once() {
             world.service.change_member_role(stays, &acme.workspace, stays.user_id(), Role::Manager).await.unwrap_err();
         assert_eq!(refused.code(), "last-owner");
         assert_eq!(leave(stays, stays).await, "last-owner");
+    });
+}
+
+#[test]
+fn an_environment_keeps_somebody_who_can_entitle_others() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let (service, acme) = (&world.service, &world.acme);
+        let (owner, workspace, here) = (acme.owner, &acme.workspace, acme.environment_id);
+        let (theirs, other) = (owner.user_id(), acme.unentitled.user_id());
+        let refused = async || {
+            let withdrawn = service.end_entitlement(owner, workspace, here, theirs).await.unwrap_err();
+            let ended = service.end_membership(acme.unentitled, workspace, theirs).await.unwrap_err();
+            let changed = service.change_member_role(owner, workspace, theirs, Role::Manager).await.unwrap_err();
+            [withdrawn.code(), ended.code(), changed.code()]
+        };
+        let before = world.dump("environment_entitlements").await;
+        assert_eq!(refused().await, ["last-entitlement"; 3], "an owner who is not entitled, a manager who is");
+        assert_eq!(before, world.dump("environment_entitlements").await);
+        // Those who could not entitle anybody come and go.
+        service.end_entitlement(owner, workspace, here, acme.manager.user_id()).await.unwrap();
+
+        service.grant_entitlement(owner, workspace, here, other).await.unwrap();
+        service.end_entitlement(owner, workspace, here, theirs).await.unwrap();
+        let last = service.end_entitlement(acme.unentitled, workspace, here, other).await.unwrap_err();
+        assert_eq!(last.code(), "last-entitlement", "an ended entitlement is none");
+        let hidden = acme.hidden_environment_id;
+        let ended = service.end_membership(acme.unentitled, workspace, theirs).await.unwrap_err();
+        assert_eq!(ended.code(), "last-entitlement", "the other environment");
+        service.grant_entitlement(owner, workspace, hidden, other).await.unwrap();
+        service.end_membership(acme.unentitled, workspace, theirs).await.unwrap();
+        let last = service.end_entitlement(acme.unentitled, workspace, hidden, other).await.unwrap_err();
+        assert_eq!(last.code(), "last-entitlement", "a former member is nobody");
+    });
+}
+
+#[test]
+fn the_platforms_slug_is_taken() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let made = world.service.create_workspace(&plane(), "platform", "P", world.stranger.user_id()).await;
+        assert_eq!(made.unwrap_err().code(), "slug-taken");
     });
 }
 

@@ -12,6 +12,7 @@ use provident_tests::catalog::{self, ForeignKey, Key, Table};
 use provident_tests::database::{Engine, TestDatabase, on_both_engines, on_both_engines_empty};
 use provident_tests::postgres;
 use provident_tests::rows::{self, Value, valid, world};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Constraints that only SQLite needs: PostgreSQL has types for them.
@@ -141,6 +142,65 @@ fn no_column_is_a_second_truth_about_what_is_active() {
                     ["is_active", "active", "binding_scope", "scope", "valid_from", "valid_until", "deleted_at"];
                 assert!(!banned.contains(&column.name.as_str()), "{}: {}", table.name, column.name);
             }
+        }
+    });
+}
+
+/// SHA-256 of every migration file's bytes. A database remembers the bytes it was made by and refuses a program that has
+/// others: a change here, be it of a comment or a line end, locks every database out that is there already. A new
+/// migration is a new line; a line that is there does not change.
+const MIGRATIONS: [(&str, &str); 8] = [
+    ("postgres/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
+    ("postgres/0001_foundation.up.sql", "e3f51964ae74b9b6c5e31dc3e2c3dd50ad8faf68b6410450623657fa1851e4b5"),
+    (
+        "postgres/0002_provider_resource_bindings.down.sql",
+        "dc4ee3ab4f8fb6bc0046ac2eb5a66a3f7c12c0de5754f5893a087d016a2c31ca",
+    ),
+    (
+        "postgres/0002_provider_resource_bindings.up.sql",
+        "2a7b9adf3678a2939dbecc1f62c523afcc3840ee6a8af2c2ff619cd0f8b1915c",
+    ),
+    ("sqlite/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
+    ("sqlite/0001_foundation.up.sql", "b9f4f9a15e11296b4406a81d229530ab5a947e60ea1149532ff3a7dc00bd3e16"),
+    (
+        "sqlite/0002_provider_resource_bindings.down.sql",
+        "dc4ee3ab4f8fb6bc0046ac2eb5a66a3f7c12c0de5754f5893a087d016a2c31ca",
+    ),
+    (
+        "sqlite/0002_provider_resource_bindings.up.sql",
+        "a483d1255dbefbd875aac0f30019637ec97b816429492c6b7e3c85a84daaa1cf",
+    ),
+];
+
+#[test]
+fn a_migration_never_changes() {
+    let folder = Engine::Sqlite.migrations().join("..");
+    let mut found = Vec::new();
+    for engine in Engine::ALL {
+        for entry in std::fs::read_dir(engine.migrations()).unwrap() {
+            found.push(format!("{engine}/{}", entry.unwrap().file_name().into_string().unwrap()));
+        }
+    }
+    found.sort();
+    assert_eq!(found, MIGRATIONS.map(|(path, _)| path));
+    for (path, pinned) in MIGRATIONS {
+        let bytes = std::fs::read(folder.join(path)).unwrap();
+        assert_eq!(hex::encode(Sha256::digest(&bytes)), pinned, "{path}");
+    }
+}
+
+#[test]
+fn a_key_of_a_later_grammar_needs_no_other_table() {
+    on_both_engines(|database| async move {
+        let mut raw = world(&database).await.unwrap();
+        for table in ["inventory_items", "provider_resource_bindings"] {
+            let key = format!("resource/{}", rows::fresh());
+            let of = |version: i64| {
+                let row = valid(table).with("canonical_key_version", version);
+                row.with("canonical_subject_key", key.as_str()).sql(database.engine())
+            };
+            assert!(raw.refusal(&of(1)).await.unwrap().contains("_key_"), "{table}");
+            assert_eq!(raw.refusal(&of(2)).await, None, "{table}");
         }
     });
 }

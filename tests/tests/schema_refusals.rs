@@ -78,9 +78,24 @@ async fn row_under(key: &Key, table: &str, raw: &mut Raw) -> Row {
             ended.insert(raw).await.unwrap();
             row.with("supersedes_binding_id", ended.value("id").clone())
         }
-        name if name.ends_with("_external_ref") => row.with("external_ref", format!("ref-{}", rows::fresh())),
+        name if name.ends_with("_external_ref") => of_somebody_new(row, raw).await.with("external_ref", format!("ref-{}", rows::fresh())),
         _ => row,
     }
+}
+
+/// The row, where it is about a user, about one whom no row is about yet: no key but the one meant then refuses it.
+async fn of_somebody_new(row: Row, raw: &mut Raw) -> Row {
+    if *row.value("user_id") == Value::Null {
+        return row;
+    }
+    let user = valid("users");
+    user.insert(raw).await.unwrap();
+    let row = row.with("user_id", user.value("id").clone());
+    if row.table() != "workspace_memberships" {
+        let member = valid("workspace_memberships").with("workspace_id", row.value("workspace_id").clone());
+        member.with("user_id", user.value("id").clone()).insert(raw).await.unwrap();
+    }
+    row
 }
 
 #[test]
@@ -100,6 +115,10 @@ fn every_unique_key_refuses_a_second_row() {
                 let same = table.columns.iter().map(|column| &column.name);
                 let same = same.filter(|name| key.columns.contains(name) || named(name));
                 let second = same.fold(uncrowded(&table.name), |row, name| row.with(name, first.value(name).clone()));
+                let second = match key.name.ends_with("_external_ref") {
+                    true => of_somebody_new(second, &mut raw).await,
+                    false => second,
+                };
                 let refused = raw.refusal(&second.sql(database.engine())).await;
                 let refused = refused.unwrap_or_else(|| panic!("{key} took a second row"));
                 let by: BTreeSet<String> = match database.engine() {

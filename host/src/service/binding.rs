@@ -47,7 +47,7 @@ impl Service {
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
         let mut tx = self.write(workspace_id).await?;
-        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
         let (tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
         self.create_in(tx, &scope, Decider::Operator(actor.user_id()), request).await
@@ -275,7 +275,7 @@ impl Service {
         let found = tx.binding_by_id(workspace_id, binding_id).await?;
         let environment_id = found.as_ref().map(|binding| binding.environment_id);
         let (standing, scope) =
-            tx.standing(workspace_id, actor.user_id(), environment_id.unwrap_or(Uuid::nil())).await?;
+            tx.locked_standing(workspace_id, actor.user_id(), environment_id.unwrap_or(Uuid::nil())).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceBaselinesManage);
         let (tx, (binding, scope)) = self.admit(tx, ask, standing, environment_id, found.zip(scope)).await?;
         Ok((tx, binding, scope))

@@ -35,7 +35,7 @@ impl Service {
     ) -> Result<Environment, Error> {
         let operation = Operation::EnvironmentCreate;
         let mut tx = self.write(workspace_id).await?;
-        let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        let (standing, _) = tx.locked_standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
         let ask = Ask::workspace(actor, operation, Capability::WorkspaceManage);
         let (mut tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
         let name: DisplayName = display_name(name)?;

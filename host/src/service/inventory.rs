@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::inventory::{ImportCounts, ImportItem, ImportRefusal, InventoryFilter, InventoryItem, Label};
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
-use crate::store::{EnvironmentScope, KnownItem, Observation, WriteTx};
+use crate::store::{EnvironmentScope, KnownItem, Observation, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
 /// Most objects of one piece of an import.
@@ -202,7 +202,7 @@ impl Service {
     async fn importing(&self, import: &Import, operation: Operation) -> Result<(WriteTx, EnvironmentScope), Error> {
         let (workspace_id, environment_id) = (import.workspace_id, import.environment_id);
         let mut tx = self.write(workspace_id).await?;
-        let (standing, scope) = tx.standing(workspace_id, import.actor.user_id(), environment_id).await?;
+        let (standing, scope) = tx.locked_standing(workspace_id, import.actor.user_id(), environment_id).await?;
         let ask = Ask::environment(import.actor, operation, Capability::InventoryImport);
         self.admit(tx, ask, standing, Some(environment_id), scope).await
     }
@@ -289,7 +289,11 @@ async fn take_in(
             {
                 chunk.counts.unchanged = chunk.counts.unchanged.saturating_add(1);
                 if state.seen_at.is_none() {
-                    tx.touch_inventory_item(scope, &observation).await?;
+                    let touched = tx.touch_inventory_item(scope, &observation).await?;
+                    if !touched {
+                        // Another import changed it since it was judged: judge again.
+                        return Err(StoreError::Busy.into());
+                    }
                 }
             }
             Some(_) => {

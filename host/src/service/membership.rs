@@ -49,7 +49,7 @@ impl Service {
     /// Gives a member another role.
     ///
     /// # Errors
-    /// `not-found`, `forbidden`, `not-a-member`, `last-owner`.
+    /// `not-found`, `forbidden`, `not-a-member`, `last-owner`, `last-entitlement`.
     pub async fn change_member_role(
         &self,
         actor: Actor,
@@ -69,19 +69,22 @@ impl Service {
         role: Role,
     ) -> Result<Membership, Error> {
         let mut tx = self.managing(actor, workspace_id, Operation::MembershipChange).await?;
-        if role != FIRST_ROLE {
-            refuse_last_of_first_role(&mut tx, workspace_id, user_id).await?;
+        let old_role = tx.membership_role(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
+        if role != old_role {
+            refuse_last(&mut tx, workspace_id, user_id, old_role).await?;
         }
         let changed = tx.update_membership_role(workspace_id, user_id, role).await?;
         let changed = changed.ok_or(Conflict::NotAMember)?;
-        tx.commit(about_member(Operation::MembershipChange, actor, user_id, Some(role))).await?;
+        let mut event = about_member(Operation::MembershipChange, actor, user_id, Some(role));
+        event.old_role = Some(old_role);
+        tx.commit(event).await?;
         Ok(changed)
     }
 
     /// Ends a membership and every entitlement with it. The row stays: decisions name it.
     ///
     /// # Errors
-    /// `not-found`, `forbidden`, `not-a-member`, `last-owner`.
+    /// `not-found`, `forbidden`, `not-a-member`, `last-owner`, `last-entitlement`.
     pub async fn end_membership(
         &self,
         actor: Actor,
@@ -94,7 +97,8 @@ impl Service {
 
     async fn end_membership_once(&self, actor: Actor, workspace_id: Uuid, user_id: Uuid) -> Result<Membership, Error> {
         let mut tx = self.managing(actor, workspace_id, Operation::MembershipEnd).await?;
-        refuse_last_of_first_role(&mut tx, workspace_id, user_id).await?;
+        let role = tx.membership_role(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
+        refuse_last(&mut tx, workspace_id, user_id, role).await?;
         let ended = tx.end_membership(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
         tx.commit(about_member(Operation::MembershipEnd, actor, user_id, Some(ended.role))).await?;
         Ok(ended)
@@ -141,10 +145,11 @@ impl Service {
     ) -> Result<Entitlement, Error> {
         let operation = Operation::EntitlementGrant;
         let mut tx = self.write(workspace_id).await?;
-        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        tx.lock_workspace(workspace_id).await?;
+        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
         let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
-        let (theirs, _) = tx.standing(workspace_id, user_id, environment_id).await?;
+        let (theirs, _) = tx.locked_standing(workspace_id, user_id, environment_id).await?;
         if !theirs.is_member() {
             return Err(Conflict::NotAMember.into());
         }
@@ -158,7 +163,7 @@ impl Service {
     /// Ends a member's entitlement to an environment the actor is entitled to.
     ///
     /// # Errors
-    /// `not-found`, `forbidden`, `not-entitled`.
+    /// `not-found`, `forbidden`, `not-entitled`, `last-entitlement`.
     pub async fn end_entitlement(
         &self,
         actor: Actor,
@@ -179,9 +184,15 @@ impl Service {
     ) -> Result<Entitlement, Error> {
         let operation = Operation::EntitlementEnd;
         let mut tx = self.write(workspace_id).await?;
-        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        tx.lock_workspace(workspace_id).await?;
+        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
         let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
+        if tx.membership_role(workspace_id, user_id).await? == Some(FIRST_ROLE)
+            && tx.alone_entitled_of_role(workspace_id, user_id, Some(environment_id), FIRST_ROLE).await?
+        {
+            return Err(Conflict::LastEntitlement.into());
+        }
         let ended = tx.end_entitlement(&scope, user_id).await?.ok_or(Conflict::NotEntitled)?;
         let mut event = about_member(operation, actor, user_id, None);
         event.environment_id = Some(environment_id);
@@ -192,7 +203,8 @@ impl Service {
     /// A transaction of somebody who may manage the workspace.
     async fn managing(&self, actor: Actor, workspace_id: Uuid, operation: Operation) -> Result<WriteTx, Error> {
         let mut tx = self.write(workspace_id).await?;
-        let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        tx.lock_workspace(workspace_id).await?;
+        let (standing, _) = tx.locked_standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
         let ask = Ask::workspace(actor, operation, Capability::WorkspaceManage);
         let (tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
         Ok(tx)
@@ -206,11 +218,18 @@ fn about_member(operation: Operation, actor: Actor, user_id: Uuid, role: Option<
     event
 }
 
-/// Two of them leaving at once wait for each other here, and the second sees the first gone.
-async fn refuse_last_of_first_role(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid) -> Result<(), Error> {
-    let holders = tx.lock_members_of_role(workspace_id, FIRST_ROLE).await?;
-    if holders == [user_id] {
+/// Refuses to take its role from the last member who may manage the workspace, or from the last of them whom an
+/// environment knows: nobody could entitle anybody there again. The workspace is locked, so of two leaving at once the
+/// second sees the first gone.
+async fn refuse_last(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid, role: Role) -> Result<(), Error> {
+    if role != FIRST_ROLE {
+        return Ok(());
+    }
+    if !tx.others_have_role(workspace_id, user_id, FIRST_ROLE).await? {
         return Err(Conflict::LastOwner.into());
+    }
+    if tx.alone_entitled_of_role(workspace_id, user_id, None, FIRST_ROLE).await? {
+        return Err(Conflict::LastEntitlement.into());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Setting up: an installation, its workspaces and its people. The system plane's, but for opening.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::page::{Page, PageRequest};
 use crate::policy::FIRST_ROLE;
 use crate::secret::{MasterKey, SecretError};
 use crate::store::{Store, StoreError};
-use crate::workspace::{DisplayName, PLATFORM_WORKSPACE, Slug, User, Workspace};
+use crate::workspace::{DisplayName, PLATFORM_SLUG, PLATFORM_WORKSPACE, Slug, User, Workspace};
 
 /// Where an installation keeps what, and where its times and ids come from.
 #[derive(Clone)]
@@ -64,8 +65,13 @@ impl Service {
         let master = match MasterKey::load(&settings.master_key_path) {
             Err(SecretError::Missing) if !set_up => {
                 let master = MasterKey::generate(&settings.ids)?;
-                master.store(&settings.master_key_path)?;
-                master
+                match master.store(&settings.master_key_path) {
+                    // Somebody else sets it up at this moment: the key is the one that is there.
+                    Err(SecretError::File(error)) if error.kind() == ErrorKind::AlreadyExists => {
+                        MasterKey::load(&settings.master_key_path)?
+                    }
+                    stored => stored.map(|()| master)?,
+                }
             }
             loaded => loaded?,
         };
@@ -144,6 +150,9 @@ impl Service {
         let mut tx = self.write(id).await?;
         if !tx.is_live_user(owner_user_id).await? {
             return Err(unknown_user());
+        }
+        if slug.as_str() == PLATFORM_SLUG {
+            return Err(Conflict::SlugTaken.into());
         }
         let workspace = tx.insert_workspace(id, slug, display_name).await?.ok_or(Conflict::SlugTaken)?;
         tx.insert_membership(id, owner_user_id, FIRST_ROLE).await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::engine::{Tx, on, run, sql};
 use super::tx::{ReadTx, WriteTx};
-use crate::audit::{AuditEvent, ChainedEvent, Draft, GENESIS_HASH, Place, chain_hash};
+use crate::audit::{AuditEvent, CHAIN_FORMAT, ChainedEvent, Draft, GENESIS_HASH, Place, chain_hash};
 use crate::clock::Timestamp;
 use crate::error::Internal;
 use crate::secret::SealedNoteKey;
@@ -59,6 +59,7 @@ struct EventRow {
     denial: Option<String>,
     target_id: Option<Uuid>,
     role: Option<String>,
+    old_role: Option<String>,
     provider_key: Option<String>,
     provider_connection_id: Option<Uuid>,
     canonical_subject_key: Option<String>,
@@ -79,11 +80,16 @@ struct EventRow {
     note_length: Option<i32>,
     note_hmac: Option<String>,
     note_key_version: Option<i32>,
+    key_version: Option<i32>,
+    operation_type: Option<String>,
+    run_outcome: Option<String>,
+    run_reason_code: Option<String>,
     import_id: Option<Uuid>,
     added_count: Option<i64>,
     changed_count: Option<i64>,
     unchanged_count: Option<i64>,
     refused_count: Option<i64>,
+    format: i32,
     previous_hash: String,
     hash: String,
 }
@@ -91,6 +97,7 @@ struct EventRow {
 impl From<EventRow> for ChainedEvent {
     fn from(row: EventRow) -> Self {
         Self {
+            format: row.format,
             previous_hash: row.previous_hash,
             hash: row.hash,
             event: AuditEvent {
@@ -105,6 +112,7 @@ impl From<EventRow> for ChainedEvent {
                 denial: row.denial,
                 event_id: row.event_id,
                 import_id: row.import_id,
+                key_version: row.key_version,
                 kind: row.kind,
                 managed_environment_id: row.managed_environment_id,
                 new_binding_id: row.new_binding_id,
@@ -118,12 +126,16 @@ impl From<EventRow> for ChainedEvent {
                 old_binding_id: row.old_binding_id,
                 old_binding_status: row.old_binding_status,
                 old_resolution_mode: row.old_resolution_mode,
+                old_role: row.old_role,
+                operation_type: row.operation_type,
                 provider_connection_id: row.provider_connection_id,
                 provider_key: row.provider_key,
                 refused_count: row.refused_count,
                 request_id: row.request_id,
                 resolution_reason: row.resolution_reason,
                 role: row.role,
+                run_outcome: row.run_outcome,
+                run_reason_code: row.run_reason_code,
                 source_baseline_snapshot_id: row.source_baseline_snapshot_id,
                 source_inventory_item_id: row.source_inventory_item_id,
                 source_operation_run_id: row.source_operation_run_id,
@@ -142,12 +154,13 @@ impl From<EventRow> for ChainedEvent {
 macro_rules! event_columns {
     () => {
         "workspace_id, number, event_id, occurred_at, kind, managed_environment_id, actor_kind, actor_user_id, \
-         actor_token_id, request_id, action, attempted_action, denial, target_id, role, provider_key, \
+         actor_token_id, request_id, action, attempted_action, denial, target_id, role, old_role, provider_key, \
          provider_connection_id, canonical_subject_key, subject_domain, subject_class, subject_type_key, \
          old_binding_id, old_resolution_mode, old_binding_status, new_binding_id, new_resolution_mode, \
          new_binding_status, source_operation_run_id, source_baseline_snapshot_id, source_inventory_item_id, \
-         source_policy_version_id, resolution_reason, note_length, note_hmac, note_key_version, import_id, \
-         added_count, changed_count, unchanged_count, refused_count, previous_hash, hash"
+         source_policy_version_id, resolution_reason, note_length, note_hmac, note_key_version, \
+         key_version, operation_type, run_outcome, run_reason_code, import_id, added_count, changed_count, \
+         unchanged_count, refused_count, format, previous_hash, hash"
     };
 }
 
@@ -282,7 +295,7 @@ impl WriteTx {
                 event_columns!(),
                 ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
                  $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, \
-                 $37, $38, $39, $40, $41, $42)"
+                 $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48)"
             )
         );
         run!(
@@ -303,6 +316,7 @@ impl WriteTx {
                 .bind(event.denial.as_deref())
                 .bind(event.target_id)
                 .bind(event.role.as_deref())
+                .bind(event.old_role.as_deref())
                 .bind(event.provider_key.as_deref())
                 .bind(event.provider_connection_id)
                 .bind(event.canonical_subject_key.as_deref())
@@ -323,11 +337,16 @@ impl WriteTx {
                 .bind(event.note_length)
                 .bind(event.note_hmac.as_deref())
                 .bind(event.note_key_version)
+                .bind(event.key_version)
+                .bind(event.operation_type.as_deref())
+                .bind(event.run_outcome.as_deref())
+                .bind(event.run_reason_code.as_deref())
                 .bind(event.import_id)
                 .bind(event.added_count)
                 .bind(event.changed_count)
                 .bind(event.unchanged_count)
                 .bind(event.refused_count)
+                .bind(CHAIN_FORMAT)
                 .bind(previous_hash)
                 .bind(hash)
         )?;

@@ -1,6 +1,7 @@
 //! Inventory rows: what was last observed.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use provident_identity::{CanonicalSubjectKey, ProviderResourceDescriptor, ResourceIdentity, SubjectClass};
 use sqlx::FromRow;
@@ -15,7 +16,7 @@ use crate::inventory::{InventoryFilter, InventoryItem, Label, ObservationStatus}
 use crate::page::{Page, PageRequest};
 
 /// What an import needs to know of a row it may touch.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, FromRow)]
 pub(crate) struct KnownItem {
     pub(crate) canonical_subject_key: String,
     pub(crate) descriptor_digest: String,
@@ -23,6 +24,17 @@ pub(crate) struct KnownItem {
     display_label: Option<String>,
     pub(crate) last_import_id: Option<Uuid>,
     pub(crate) last_import_position: Option<i64>,
+}
+
+impl fmt::Debug for KnownItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A label is for people who look at the inventory, not for logs.
+        f.debug_struct("KnownItem")
+            .field("canonical_subject_key", &self.canonical_subject_key)
+            .field("descriptor_digest", &self.descriptor_digest)
+            .field("last_import_id", &self.last_import_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KnownItem {
@@ -292,21 +304,23 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Keeps an observation that says nothing new, but that it was made.
+    /// Keeps an observation that says nothing new, but that it was made. False if it does say something new by now.
     pub(crate) async fn touch_inventory_item(
         &mut self,
         scope: &EnvironmentScope,
         seen: &Observation<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let text = sql!(
             "touch_inventory_item",
             "UPDATE inventory_items SET observation_status = 'observed', \
              last_observed_at = CASE WHEN $4 > last_observed_at THEN $4 ELSE last_observed_at END, \
              last_import_id = $5, last_import_position = $6, adapter_digest = $7 \
-             WHERE workspace_id = $1 AND managed_environment_id = $2 AND canonical_subject_key = $3"
+             WHERE workspace_id = $1 AND managed_environment_id = $2 AND canonical_subject_key = $3 \
+             AND descriptor_digest = $8 AND fingerprint IS NOT DISTINCT FROM $9 \
+             AND display_label IS NOT DISTINCT FROM $10"
         );
         let now = self.now;
-        run!(
+        let touched = run!(
             self.read.tx,
             sqlx::query(text)
                 .bind(scope.workspace_id())
@@ -316,7 +330,10 @@ impl WriteTx {
                 .bind(seen.import_id)
                 .bind(seen.position)
                 .bind(seen.adapter_digest)
+                .bind(seen.digest)
+                .bind(seen.descriptor.identity.fingerprint.as_deref())
+                .bind(seen.label.map(Label::as_str))
         )?;
-        Ok(())
+        Ok(touched == 1)
     }
 }

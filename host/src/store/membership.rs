@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::engine::{on, run, sql};
+use super::engine::{Tx, on, run, sql};
 use super::environment::EnvironmentScope;
 use super::tx::{ReadTx, WriteTx};
 use crate::clock::Timestamp;
@@ -65,6 +65,17 @@ impl From<EntitlementRow> for Entitlement {
     }
 }
 
+fn standing(
+    workspace_id: Uuid,
+    row: StandingRow,
+    live: bool,
+) -> Result<(Standing, Option<EnvironmentScope>), StoreError> {
+    let role = row.role.as_deref().map(role).transpose()?.filter(|_| live);
+    let standing = Standing::of(role, row.entitled_user_id.is_some());
+    let scope = row.environment_id.map(|id| EnvironmentScope::of_row(workspace_id, id));
+    Ok((standing, scope))
+}
+
 fn role(text: &str) -> Result<Role, StoreError> {
     text.parse().map_err(|_| StoreError::Corrupt("role"))
 }
@@ -94,10 +105,7 @@ impl ReadTx {
             .bind(user_id)
             .bind(environment_id)
             .fetch_one(conn))?;
-        let role = row.role.as_deref().map(role).transpose()?.filter(|_| live);
-        let standing = Standing::of(role, row.entitled_user_id.is_some());
-        let scope = row.environment_id.map(|id| EnvironmentScope::of_row(workspace_id, id));
-        Ok((standing, scope))
+        standing(workspace_id, row, live)
     }
 
     /// The members of a workspace, former ones too, by user id.
@@ -131,8 +139,8 @@ impl WriteTx {
     ) -> Result<Option<Membership>, StoreError> {
         let text = sql!(
             "insert_membership",
-            "INSERT INTO workspace_memberships (workspace_id, user_id, role, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $4) \
+            "INSERT INTO workspace_memberships (workspace_id, user_id, role, origin, created_at, updated_at) \
+             VALUES ($1, $2, $3, 'own', $4, $4) \
              ON CONFLICT (workspace_id, user_id) DO UPDATE \
              SET role = excluded.role, updated_at = excluded.updated_at, ended_at = NULL \
              WHERE workspace_memberships.ended_at IS NOT NULL \
@@ -148,18 +156,100 @@ impl WriteTx {
         row.map(Membership::try_from).transpose()
     }
 
-    /// Locks and counts the members of a role: whoever is to be the last one stays it until the commit.
-    pub(crate) async fn lock_members_of_role(
+    /// As [`ReadTx::standing`], and it stays so until the commit: whoever would end the membership or the
+    /// entitlement waits, and what was being ended when this began is seen ended.
+    pub(crate) async fn locked_standing(
         &mut self,
         workspace_id: Uuid,
-        role: Role,
-    ) -> Result<Vec<Uuid>, StoreError> {
+        user_id: Uuid,
+        environment_id: Uuid,
+    ) -> Result<(Standing, Option<EnvironmentScope>), StoreError> {
+        let live = self.is_live_user(user_id).await?;
+        let row: StandingRow = match &mut self.read.tx {
+            Tx::Postgres(tx) => {
+                let text = sql!(
+                    "locked_standing_postgres",
+                    "SELECT (SELECT m.role FROM workspace_memberships m \
+                             WHERE m.workspace_id = $1 AND m.user_id = $2 AND m.ended_at IS NULL FOR SHARE) AS role, \
+                            (SELECT t.user_id FROM environment_entitlements t \
+                             WHERE t.workspace_id = $1 AND t.managed_environment_id = $3 AND t.user_id = $2 \
+                             AND t.ended_at IS NULL FOR SHARE) AS entitled_user_id, \
+                            (SELECT e.id FROM managed_environments e \
+                             WHERE e.workspace_id = $1 AND e.id = $3) AS environment_id"
+                );
+                sqlx::query_as(text).bind(workspace_id).bind(user_id).bind(environment_id).fetch_one(&mut **tx).await?
+            }
+            // The transaction is the only writer there is.
+            Tx::Sqlite(_) => return self.read.standing(workspace_id, user_id, environment_id).await,
+        };
+        standing(workspace_id, row, live)
+    }
+
+    /// The role of a member. For whoever holds [`WriteTx::lock_workspace`], it stays so.
+    pub(crate) async fn membership_role(
+        &mut self,
+        workspace_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Option<Role>, StoreError> {
         let text = sql!(
-            "lock_members_of_role",
-            "UPDATE workspace_memberships SET updated_at = updated_at \
-             WHERE workspace_id = $1 AND role = $2 AND ended_at IS NULL RETURNING user_id"
+            "membership_role",
+            "SELECT role FROM workspace_memberships \
+             WHERE workspace_id = $1 AND user_id = $2 AND ended_at IS NULL"
         );
-        Ok(on!(self.read.tx, |conn| sqlx::query_scalar(text).bind(workspace_id).bind(role.as_str()).fetch_all(conn))?)
+        let found: Option<String> =
+            on!(self.read.tx, |conn| sqlx::query_scalar(text).bind(workspace_id).bind(user_id).fetch_optional(conn))?;
+        found.as_deref().map(role).transpose()
+    }
+
+    /// Whether anybody else has this role. For whoever holds [`WriteTx::lock_workspace`], it stays so.
+    pub(crate) async fn others_have_role(
+        &mut self,
+        workspace_id: Uuid,
+        user_id: Uuid,
+        role: Role,
+    ) -> Result<bool, StoreError> {
+        let text = sql!(
+            "others_have_role",
+            "SELECT user_id FROM workspace_memberships \
+             WHERE workspace_id = $1 AND user_id <> $2 AND role = $3 AND ended_at IS NULL LIMIT 1"
+        );
+        let other: Option<Uuid> = on!(self.read.tx, |conn| sqlx::query_scalar(text)
+            .bind(workspace_id)
+            .bind(user_id)
+            .bind(role.as_str())
+            .fetch_optional(conn))?;
+        Ok(other.is_some())
+    }
+
+    /// Whether there is an environment (this one, if named) that the user is entitled to and nobody else of this role
+    /// is. For whoever holds [`WriteTx::lock_workspace`], it stays so.
+    pub(crate) async fn alone_entitled_of_role(
+        &mut self,
+        workspace_id: Uuid,
+        user_id: Uuid,
+        environment_id: Option<Uuid>,
+        role: Role,
+    ) -> Result<bool, StoreError> {
+        let text = sql!(
+            "alone_entitled_of_role",
+            "SELECT t.managed_environment_id FROM environment_entitlements t \
+             WHERE t.workspace_id = $1 AND t.user_id = $2 AND t.ended_at IS NULL \
+             AND ($3 IS NULL OR t.managed_environment_id = $3) \
+             AND NOT EXISTS ( \
+                 SELECT 1 FROM environment_entitlements o \
+                 JOIN workspace_memberships m ON m.workspace_id = o.workspace_id AND m.user_id = o.user_id \
+                 WHERE o.workspace_id = $1 AND m.workspace_id = $1 \
+                 AND o.managed_environment_id = t.managed_environment_id AND o.user_id <> $2 \
+                 AND o.ended_at IS NULL AND m.ended_at IS NULL AND m.role = $4) \
+             LIMIT 1"
+        );
+        let alone: Option<Uuid> = on!(self.read.tx, |conn| sqlx::query_scalar(text)
+            .bind(workspace_id)
+            .bind(user_id)
+            .bind(environment_id)
+            .bind(role.as_str())
+            .fetch_optional(conn))?;
+        Ok(alone.is_some())
     }
 
     /// Changes a member's role; nothing if they are none.
@@ -222,8 +312,8 @@ impl WriteTx {
         let text = sql!(
             "insert_entitlement",
             "INSERT INTO environment_entitlements \
-             (workspace_id, managed_environment_id, user_id, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $4) \
+             (workspace_id, managed_environment_id, user_id, origin, created_at, updated_at) \
+             VALUES ($1, $2, $3, 'own', $4, $4) \
              ON CONFLICT (workspace_id, managed_environment_id, user_id) DO UPDATE \
              SET ended_at = NULL, updated_at = excluded.updated_at \
              WHERE environment_entitlements.ended_at IS NOT NULL \

@@ -22,8 +22,11 @@ use crate::secret::MasterKey;
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-/// How long a statement on SQLite waits for another process's writer.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement on SQLite waits for another process's writer, each time a transaction is tried.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a database is tried that another process is making, and the wait between.
+const FIRST_ATTEMPTS: u32 = 20;
+const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// How long a transaction waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_CONNECTIONS: u32 = 16;
@@ -73,6 +76,13 @@ impl Store {
     /// # Errors
     /// When it cannot be made or reached.
     pub async fn open_or_create(url: &str) -> Result<Self, StoreError> {
+        for _ in 1..FIRST_ATTEMPTS {
+            match Self::connect(url, true).await {
+                // A new file is being given its journal by another process, which waits for nobody.
+                Err(StoreError::Busy) => tokio::time::sleep(FIRST_WAIT).await,
+                outcome => return outcome,
+            }
+        }
         Self::connect(url, true).await
     }
 
@@ -83,9 +93,21 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
-            Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await?,
+            Engine::Sqlite { writer, .. } => self.migrate_sqlite(writer).await?,
         }
         Ok(())
+    }
+
+    /// Nothing keeps two processes from migrating one file at once. The second finds itself locked out, or a table
+    /// that was not there a moment ago: it looks again, and goes on from where the first is.
+    async fn migrate_sqlite(&self, writer: &SqlitePool) -> Result<(), StoreError> {
+        for _ in 1..FIRST_ATTEMPTS {
+            match SQLITE_MIGRATIONS.run(writer).await.map_err(StoreError::from) {
+                Err(StoreError::Busy | StoreError::Refused { .. }) => tokio::time::sleep(FIRST_WAIT).await,
+                outcome => return outcome,
+            }
+        }
+        Ok(SQLITE_MIGRATIONS.run(writer).await?)
     }
 
     /// Closes every connection, once what runs on them is done.

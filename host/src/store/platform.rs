@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::engine::{on, sql};
+use super::engine::{Tx, on, sql};
 use super::open::Store;
 use super::tx::{ReadTx, WriteTx};
 use crate::clock::Timestamp;
@@ -105,6 +105,21 @@ impl ReadTx {
 }
 
 impl WriteTx {
+    /// Waits for everybody else who changes members or entitlements of the workspace, and makes them wait. Taken
+    /// before anything else is locked, so that they meet here and never in a circle. References to the workspace are
+    /// not in its way.
+    pub(crate) async fn lock_workspace(&mut self, id: Uuid) -> Result<(), StoreError> {
+        match &mut self.read.tx {
+            Tx::Postgres(tx) => {
+                let text = sql!("lock_workspace_postgres", "SELECT id FROM workspaces WHERE id = $1 FOR NO KEY UPDATE");
+                let _: Option<Uuid> = sqlx::query_scalar(text).bind(id).fetch_optional(&mut **tx).await?;
+            }
+            // The transaction is the only writer there is.
+            Tx::Sqlite(_) => {}
+        }
+        Ok(())
+    }
+
     /// Makes a workspace, or nothing if the slug is taken.
     pub(crate) async fn insert_workspace(
         &mut self,
