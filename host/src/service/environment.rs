@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
+use super::Service;
 use super::setup::display_name;
-use super::{Ask, Service};
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
 use crate::binding::Decider;
@@ -34,10 +34,7 @@ impl Service {
         name: &str,
     ) -> Result<Environment, Error> {
         let operation = Operation::EnvironmentCreate;
-        let mut tx = self.write(workspace_id).await?;
-        let (standing, _) = tx.locked_standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
-        let ask = Ask::workspace(actor, operation, Capability::WorkspaceManage);
-        let (mut tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
+        let mut tx = self.managing(actor, workspace_id, operation).await?;
         let name: DisplayName = display_name(name)?;
         let id = tx.new_id()?;
         let (environment, scope) = tx.insert_environment(workspace_id, id, &name).await?;

@@ -200,8 +200,13 @@ impl Service {
         Ok(ended)
     }
 
-    /// A transaction of somebody who may manage the workspace.
-    async fn managing(&self, actor: Actor, workspace_id: Uuid, operation: Operation) -> Result<WriteTx, Error> {
+    /// A transaction of somebody who may manage the workspace, and the only one of its kind there.
+    pub(super) async fn managing(
+        &self,
+        actor: Actor,
+        workspace_id: Uuid,
+        operation: Operation,
+    ) -> Result<WriteTx, Error> {
         let mut tx = self.write(workspace_id).await?;
         tx.lock_workspace(workspace_id).await?;
         let (standing, _) = tx.locked_standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
