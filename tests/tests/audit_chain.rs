@@ -443,6 +443,89 @@ fn a_database_of_another_program_or_time_is_refused() {
 }
 
 #[test]
+fn those_who_set_up_one_place_at_once_all_find_it_set_up() {
+    on_both_engines_empty(|database| async move {
+        for round in 0..3_u64 {
+            let directory = tempfile::tempdir().unwrap();
+            let mut settings = settings(&database, &directory);
+            if database.engine() == Engine::Sqlite {
+                settings.database_url = format!("sqlite://{}", directory.path().join("a/provident.db").display());
+            } else if round > 0 {
+                return;
+            }
+            let started: Vec<_> = (0..6)
+                .map(|number| {
+                    let mut settings = settings.clone();
+                    settings.ids = provident::clock::Ids::seeded(100 + number);
+                    tokio::spawn(async move { Service::init(&plane(), &settings).await })
+                })
+                .collect();
+            for service in started {
+                service.await.unwrap().unwrap().close().await;
+            }
+            let service = Service::open(&settings).await.unwrap();
+            service.create_user(&plane(), "Ada").await.unwrap();
+            service.close().await;
+        }
+    });
+}
+
+#[test]
+fn a_writer_that_does_not_let_go_is_told_of_in_bounded_time() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        if world.database.engine() == Engine::Postgres {
+            // Writers wait for rows there; what a wait may last is the deadline's to say.
+            world.excluded(&key("1")).await;
+            return;
+        }
+        let before = world.dump("provider_resource_bindings").await;
+        let mut raw = world.raw().await;
+        raw.execute("BEGIN IMMEDIATE").await.unwrap();
+        let (acme, request) = (&world.acme, exclusion(&key("1")));
+        let start = std::time::Instant::now();
+        let refused = world.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &request).await;
+        assert_eq!(refused.unwrap_err().code(), "database-busy");
+        assert!(start.elapsed() < std::time::Duration::from_secs(15), "{:?}", start.elapsed());
+        raw.execute("ROLLBACK").await.unwrap();
+        raw.close().await.unwrap();
+        assert_eq!(before, world.dump("provider_resource_bindings").await);
+        world.excluded(&key("1")).await;
+    });
+}
+
+#[test]
+fn a_connection_the_server_takes_away_is_told_of_as_unavailable() {
+    on_both_engines(|database| async move {
+        let world = std::sync::Arc::new(Installation::on(database).await);
+        if world.database.engine() == Engine::Sqlite {
+            // No server, no connection.
+            world.excluded(&key("1")).await;
+            return;
+        }
+        let mut raw = world.raw().await;
+        let id = raw.engine().id(world.acme.workspace_id);
+        let head = format!("BEGIN; SELECT 1 FROM audit_heads WHERE workspace_id = {id} FOR UPDATE");
+        raw.execute(&head).await.unwrap();
+        let writing = {
+            let world = std::sync::Arc::clone(&world);
+            tokio::spawn(async move {
+                let (acme, request) = (&world.acme, exclusion(&key("1")));
+                world.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &request).await
+            })
+        };
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let waiting = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        assert_eq!(raw.value(waiting).await.unwrap().as_deref(), Some("1"));
+        assert_eq!(writing.await.unwrap().unwrap_err().code(), "database-unavailable");
+        raw.execute("ROLLBACK").await.unwrap();
+        raw.close().await.unwrap();
+        assert_eq!(world.count("provider_resource_bindings").await, 0);
+    });
+}
+
+#[test]
 fn every_statement_of_the_store_has_a_name_of_its_own_and_runs_on_its_engine() {
     on_both_engines(|database| async move {
         let world = Installation::on(database).await;

@@ -78,7 +78,9 @@ async fn row_under(key: &Key, table: &str, raw: &mut Raw) -> Row {
             ended.insert(raw).await.unwrap();
             row.with("supersedes_binding_id", ended.value("id").clone())
         }
-        name if name.ends_with("_external_ref") => of_somebody_new(row, raw).await.with("external_ref", format!("ref-{}", rows::fresh())),
+        name if name.ends_with("_external_ref") => {
+            of_somebody_new(row, raw).await.with("external_ref", format!("ref-{}", rows::fresh()))
+        }
         _ => row,
     }
 }
