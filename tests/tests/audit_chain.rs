@@ -515,9 +515,9 @@ fn a_connection_the_server_takes_away_is_told_of_as_unavailable() {
             })
         };
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        let waiting = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        let taken_away = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        assert_eq!(raw.value(waiting).await.unwrap().as_deref(), Some("1"));
+        assert_eq!(raw.value(taken_away).await.unwrap().as_deref(), Some("1"));
         assert_eq!(writing.await.unwrap().unwrap_err().code(), "database-unavailable");
         raw.execute("ROLLBACK").await.unwrap();
         raw.close().await.unwrap();

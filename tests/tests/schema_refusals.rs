@@ -117,10 +117,8 @@ fn every_unique_key_refuses_a_second_row() {
                 let same = table.columns.iter().map(|column| &column.name);
                 let same = same.filter(|name| key.columns.contains(name) || named(name));
                 let second = same.fold(uncrowded(&table.name), |row, name| row.with(name, first.value(name).clone()));
-                let second = match key.name.ends_with("_external_ref") {
-                    true => of_somebody_new(second, &mut raw).await,
-                    false => second,
-                };
+                let second =
+                    if key.name.ends_with("_external_ref") { of_somebody_new(second, &mut raw).await } else { second };
                 let refused = raw.refusal(&second.sql(database.engine())).await;
                 let refused = refused.unwrap_or_else(|| panic!("{key} took a second row"));
                 let by: BTreeSet<String> = match database.engine() {

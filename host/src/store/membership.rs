@@ -67,7 +67,7 @@ impl From<EntitlementRow> for Entitlement {
 
 fn standing(
     workspace_id: Uuid,
-    row: StandingRow,
+    row: &StandingRow,
     live: bool,
 ) -> Result<(Standing, Option<EnvironmentScope>), StoreError> {
     let role = row.role.as_deref().map(role).transpose()?.filter(|_| live);
@@ -105,7 +105,7 @@ impl ReadTx {
             .bind(user_id)
             .bind(environment_id)
             .fetch_one(conn))?;
-        standing(workspace_id, row, live)
+        standing(workspace_id, &row, live)
     }
 
     /// The members of a workspace, former ones too, by user id.
@@ -182,7 +182,7 @@ impl WriteTx {
             // The transaction is the only writer there is.
             Tx::Sqlite(_) => return self.read.standing(workspace_id, user_id, environment_id).await,
         };
-        standing(workspace_id, row, live)
+        standing(workspace_id, &row, live)
     }
 
     /// The role of a member. For whoever holds [`WriteTx::lock_workspace`], it stays so.
