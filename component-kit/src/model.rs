@@ -3,6 +3,7 @@
 //! [`Descriptor::checked`] is the one way an adapter hands a descriptor out: it refuses what would not derive,
 //! naming the raw member that is to blame.
 
+use crate::quote::quote;
 use crate::text::{self, KEY_BYTES, TYPE_BYTES, VALUE_BYTES};
 use alloc::{format, string::String, vec::Vec};
 
@@ -257,12 +258,12 @@ impl Descriptor {
     pub fn checked(self, origins: &Origins) -> Result<Self, Fault> {
         let identity = &self.identity;
         sound(Some(&identity.resource_type), TYPE_BYTES, origins.resource_type)?;
-        sound(identity.provider_resource_id.as_ref(), VALUE_BYTES, origins.provider_resource_id)?;
-        sound(identity.external_id.as_ref(), VALUE_BYTES, origins.external_id)?;
+        sound(identity.provider_resource_id.as_deref(), VALUE_BYTES, origins.provider_resource_id)?;
+        sound(identity.external_id.as_deref(), VALUE_BYTES, origins.external_id)?;
         if let Some(code) = identity.discriminator.as_deref().and_then(text::discriminator_fault) {
             return Err(Fault::new(code, origins.discriminator, "no canonical discriminator can be made of it"));
         }
-        sound(identity.fingerprint.as_ref(), VALUE_BYTES, origins.fingerprint)?;
+        sound(identity.fingerprint.as_deref(), VALUE_BYTES, origins.fingerprint)?;
         sound(Some(&self.subject_type_key), TYPE_BYTES, origins.subject_type_key)?;
         if self.key_bytes(origins)? > KEY_BYTES {
             return Err(Fault::new(
@@ -331,7 +332,12 @@ impl Descriptor {
     }
 }
 
-fn sound(text: Option<&String>, limit_bytes: usize, field: &'static str) -> Result<(), Fault> {
+/// Refuses the first rule a text breaks, naming the raw member it was made from. No text breaks none.
+///
+/// # Errors
+///
+/// As [`text::fault`], with the text quoted.
+pub fn sound(text: Option<&str>, limit_bytes: usize, field: &'static str) -> Result<(), Fault> {
     let Some(text) = text else { return Ok(()) };
     match text::fault(text, limit_bytes) {
         None => Ok(()),
@@ -343,7 +349,7 @@ fn sound(text: Option<&String>, limit_bytes: usize, field: &'static str) -> Resu
                 Code::Noncharacter => "contains a noncharacter",
                 _ => "is too long",
             };
-            Err(Fault::new(code, field, format!("`{}` {said}", text::echo(text).escape_debug())))
+            Err(Fault::new(code, field, format!("{} {said}", quote(text))))
         }
     }
 }

@@ -5,6 +5,7 @@
 //! deriving every descriptor that any adapter gives.
 
 use crate::model::Code;
+use crate::quote::is_noncharacter;
 
 /// The longest resource type or subject type key, in bytes.
 pub const TYPE_BYTES: usize = 128;
@@ -49,20 +50,9 @@ pub fn segment_bytes(text: &str) -> usize {
         .sum()
 }
 
-/// At most 64 characters of a text, for messages.
-#[must_use]
-pub fn echo(text: &str) -> &str {
-    text.char_indices().nth(64).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
-}
-
-fn is_noncharacter(character: char) -> bool {
-    let scalar = u32::from(character);
-    matches!(scalar, 0xFDD0..=0xFDEF) || scalar & 0xFFFE == 0xFFFE
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{TYPE_BYTES, discriminator_fault, echo, fault, segment_bytes};
+    use super::{TYPE_BYTES, discriminator_fault, fault, segment_bytes};
     use crate::model::Code;
 
     #[test]
@@ -98,12 +88,5 @@ mod tests {
     fn escaped_bytes_count_three() {
         assert_eq!(segment_bytes("aZ09-._~"), 8);
         assert_eq!(segment_bytes("a:é"), 1 + 3 + 6);
-    }
-
-    #[test]
-    fn an_echo_has_at_most_64_characters() {
-        assert_eq!(echo("short"), "short");
-        assert_eq!(echo(&"é".repeat(64)), "é".repeat(64));
-        assert_eq!(echo(&"é".repeat(65)), "é".repeat(64));
     }
 }

@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use provident_identity::{Adapter, component_file, components};
-use provident_tests::adapter_contract::{Answer, Outcome, Subject, component, imports, native, with};
+use provident_tests::adapter_contract::{Answer, DOCUMENT_BYTES, Outcome, Subject, component, imports, native, with};
 use provident_tests::foreign_adapter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -143,6 +143,21 @@ fn the_most_objects_a_document_may_hold_fit_an_adapters_memory() {
     assert_eq!(refused, fake_natively(&document(50_001)));
     assert!(matches!(refused.as_slice(), [Answer { position: 0, outcome: Outcome::Refused { code, .. } }]
         if code == "document-too-large"));
+}
+
+#[test]
+fn the_longest_refusals_of_a_full_document_fit_an_adapters_memory() {
+    for member in [r#""kind""#, r#""shelf""#, r#""kind":"widget","origin""#] {
+        let object = format!(r#"{{{member}:"{}","other":"{}"}}"#, "\u{7F}".repeat(65), "x".repeat(40));
+        let document = format!("[{object}{}]", format!(",{object}").repeat(49_999));
+        let document = format!("{document}{}", " ".repeat(DOCUMENT_BYTES - document.len()));
+        let answers = fake_as_component(&document);
+        assert_eq!(answers.len(), 50_000, "{member}: {:?}", answers.first());
+        for answer in &answers {
+            let Outcome::Refused { message, .. } = &answer.outcome else { panic!("{answer:?}") };
+            assert!(message.contains(&format!("`{}…`", "\u{FFFD}".repeat(64))), "{message}");
+        }
+    }
 }
 
 #[test]

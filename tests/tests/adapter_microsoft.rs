@@ -175,6 +175,79 @@ fn the_largest_page_fits_an_adapters_memory() {
     assert!(answers.iter().all(Result::is_ok));
 }
 
+/// A page that fills a document, all objects of it alike; it is answered as a library and as a component.
+fn full_page(context: &str, object: &str) -> Vec<Answer> {
+    let context = json!(context);
+    let objects = format!("{object}{}", format!(",{object}").repeat(49_999));
+    let page = format!(r#"{{"@odata.context":{context},"value":[{objects}]}}"#);
+    assert!(page.len() <= DOCUMENT_BYTES, "{}", page.len());
+    let page = format!("{page}{}", " ".repeat(DOCUMENT_BYTES - page.len()));
+    let answers = as_component(&page);
+    assert_eq!(answers.len(), 50_000, "{:?}", answers.first());
+    assert_eq!(answers, natively(&page));
+    answers
+}
+
+#[test]
+fn a_long_context_costs_a_page_nothing() {
+    // One that is not looked at, one that is, and one of the longest names.
+    let long = context(&format!("deviceManagement/{}", "x".repeat(100_000)));
+    let looked_at = context(&format!("deviceManagement/{}/things", "x/".repeat(2_000)));
+    let names = context(&format!("{}/t.{}", "c".repeat(2_000), "t".repeat(2_000)));
+    for (context, code) in [(&long, "unknown-type"), (&looked_at, "unknown-type"), (&names, "field-too-long")] {
+        let answers = full_page(context, r#"{"id":"a"}"#);
+        let refused =
+            |answer: &&Answer| matches!(&answer.outcome, Outcome::Refused { code: given, .. } if given == code);
+        assert_eq!(answers.iter().filter(refused).count(), 50_000, "{:?}", answers.first());
+    }
+}
+
+#[test]
+fn the_longest_refusals_of_a_full_document_fit_an_adapters_memory() {
+    let refused = |answers: Vec<Answer>| {
+        let message = |answer: &Answer| match &answer.outcome {
+            Outcome::Refused { message, .. } => message.len(),
+            Outcome::Described(descriptor) => panic!("described: {descriptor}"),
+        };
+        answers.iter().map(message).min().unwrap()
+    };
+    // The page's text is in every message, four bytes a character, and the objects fill the document.
+    let object = format!(r#"{{"id":"{}"}}"#, "i".repeat(150));
+    assert!(refused(full_page(&context(&"🧭".repeat(65)), &object)) > 300);
+    // The object's own text: one byte becomes three.
+    let object = format!(r##"{{"@odata.type":"#{}","x":"{}"}}"##, "\u{7F}".repeat(65), "x".repeat(70));
+    assert!(refused(full_page("", &object)) > 200);
+    let target = format!(r#"{{"target":{{"@odata.type":"{}"}},"x":"{}"}}"#, "\u{7F}".repeat(65), "x".repeat(50));
+    assert!(refused(full_page("", &target)) > 200);
+}
+
+#[test]
+fn the_longest_descriptors_of_a_full_document_fit_an_adapters_memory() {
+    // Two names of the greatest length from the page, and id and label from the object.
+    let page = context(&format!("{}/t.{}", "c".repeat(128), "t".repeat(126)));
+    let object = format!(r#"{{"id":"{}","name":"{}"}}"#, "i".repeat(70), "n".repeat(70));
+    let answers = full_page(&page, &object);
+    assert!(answers.iter().all(|answer| matches!(answer.outcome, Outcome::Described(_))), "{:?}", answers.first());
+}
+
+/// An escaped half of a surrogate pair is JSON by its grammar and yet no Unicode text. So the object is read, other
+/// members and all, and what it has for an id is treated as a number would be: as none. No vector can say this: a
+/// line with such an escape anywhere is refused as a line, before an adapter sees it.
+#[test]
+fn an_id_that_is_no_unicode_text_is_no_id() {
+    let policy = |id: &str| format!(r##"{{"@odata.type":"#microsoft.graph.windows10CompliancePolicy","id":{id}}}"##);
+    for id in [r#""a\ud800""#, r#""\udc00a""#, r#""\udc00\ud800""#, "17"] {
+        let answers = natively(&format!("[{},{}]", policy(id), policy(r#""\ud83e\udded""#)));
+        let [refused, described] = answers.as_slice() else { panic!("{answers:?}") };
+        assert!(
+            matches!(&refused.outcome, Outcome::Refused { code, field, .. } if code == "missing-identity" && field == "id"),
+            "{id}: {refused:?}"
+        );
+        assert!(matches!(&described.outcome, Outcome::Described(_)), "{described:?}");
+        assert_eq!(as_component(&policy(id)), natively(&policy(id)));
+    }
+}
+
 fn anything() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         any::<String>(),

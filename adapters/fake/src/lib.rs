@@ -33,7 +33,8 @@ use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use component_kit::{
     label,
     model::{Code, Descriptor, Fault, Identity, Origins},
-    raw, text,
+    quote::quote,
+    raw,
 };
 use kinds::Kind;
 
@@ -84,7 +85,7 @@ fn object(json: &str) -> Result<Descriptor, Fault> {
         (Some(kind), _, _) => kind.subject_type_key.into(),
         (None, _, Some(shelf)) => shelf,
         (None, _, None) => {
-            let message = format!("nobody knows `{}`, and it names no shelf", text::echo(&name).escape_debug());
+            let message = format!("nobody knows {}, and it names no shelf", quote(&name));
             return Err(Fault::new(Code::UnknownType, "kind", message));
         }
     };
@@ -117,13 +118,12 @@ fn kind_on(shelf: Option<&str>) -> Result<String, Fault> {
         return Err(Fault::new(Code::UnknownType, "kind", "it has no kind and names no shelf"));
     };
     let mut held = kinds::KINDS.iter().filter(|kind| kind.shelf == shelf);
-    let shown = text::echo(shelf).escape_debug();
     match (held.next(), held.next()) {
         (Some(kind), None) => Ok(kind.name.into()),
         (Some(_), Some(_)) => {
-            Err(Fault::new(Code::AmbiguousType, "kind", format!("shelf `{shown}` holds several kinds")))
+            Err(Fault::new(Code::AmbiguousType, "kind", format!("shelf {} holds several kinds", quote(shelf))))
         }
-        (None, _) => Err(Fault::new(Code::UnknownType, "kind", format!("nobody knows the shelf `{shown}`"))),
+        (None, _) => Err(Fault::new(Code::UnknownType, "kind", format!("nobody knows the shelf {}", quote(shelf)))),
     }
 }
 
@@ -151,7 +151,7 @@ impl Origin {
             Some("virtual") => Ok(Self::Virtual),
             Some("shared") => Ok(Self::Shared),
             Some(other) => {
-                let message = format!("no origin is called `{}`", text::echo(other).escape_debug());
+                let message = format!("no origin is called {}", quote(other));
                 Err(Fault::new(Code::MalformedDocument, "origin", message))
             }
         }

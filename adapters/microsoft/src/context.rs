@@ -3,6 +3,73 @@
 //! Only the last path segment counts. What stands in parentheses (keys, selected and expanded members) is cut,
 //! and so are segments that name no place (`$entity`, `$delta`).
 
+use crate::{
+    ORIGINS,
+    entity_types::{self, Held},
+};
+use alloc::borrow::Cow;
+use component_kit::{
+    model::{Fault, sound},
+    raw,
+    text::TYPE_BYTES,
+};
+
+/// The longest context that is looked at, in bytes. A longer one names no place.
+const CONTEXT_BYTES: usize = 4 * 1024;
+
+/// The text of a context.
+///
+/// # Errors
+///
+/// `malformed-document` if it holds anything but text.
+pub(crate) fn read(json: &str) -> Result<Cow<'_, str>, Fault> {
+    raw::text(json, "@odata.context")
+}
+
+/// All that a context says, found once for however many objects share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Source<'c> {
+    /// Where they came from; none where the context does not say.
+    pub(crate) place: Option<Place<'c>>,
+    /// Whether that is in device or app management.
+    pub(crate) is_device_management: bool,
+    /// What the place's collection holds, when it is not narrowed.
+    pub(crate) held: Held,
+    /// Why the type that narrows the place can be no resource type.
+    pub(crate) type_fault: Option<Fault>,
+    /// Why the collection can be no subject type.
+    pub(crate) collection_fault: Option<Fault>,
+}
+
+impl Default for Source<'_> {
+    fn default() -> Self {
+        Self { place: None, is_device_management: false, held: Held::Nothing, type_fault: None, collection_fault: None }
+    }
+}
+
+impl<'c> Source<'c> {
+    /// Reads a context.
+    pub(crate) fn of(context: &'c str) -> Self {
+        if context.len() > CONTEXT_BYTES {
+            return Self::default();
+        }
+        let place = Place::of(context);
+        let (held, narrowed) = match place {
+            Some(Place::Collection(collection)) => (entity_types::held(collection), None),
+            Some(Place::Narrowed { entity_type, .. }) => (Held::Nothing, Some(entity_type)),
+            None => (Held::Nothing, None),
+        };
+        let fault = |name, field| sound(name, TYPE_BYTES, field).err();
+        Self {
+            place,
+            is_device_management: is_device_management(context),
+            held,
+            type_fault: fault(narrowed, ORIGINS.resource_type),
+            collection_fault: fault(place.and_then(Place::collection), ORIGINS.subject_type_key),
+        }
+    }
+}
+
 /// Where an object came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'c> {
@@ -20,7 +87,7 @@ pub(crate) enum Place<'c> {
 impl<'c> Place<'c> {
     /// The place a context names: the last path segment after `$metadata#`, before `/$entity`, cut at `(`. A
     /// segment with a dot is a type that narrows the collection before it.
-    pub(crate) fn of(context: &'c str) -> Option<Self> {
+    fn of(context: &'c str) -> Option<Self> {
         let (_, path) = context.split_once("$metadata#")?;
         let (mut depth, mut quoted) = (0_u32, false);
         let segments = path.split(move |character| {
@@ -61,7 +128,7 @@ impl<'c> Place<'c> {
 }
 
 /// Whether a context names a place in the provider's device or app management, which is one governance domain.
-pub(crate) fn is_device_management(context: &str) -> bool {
+fn is_device_management(context: &str) -> bool {
     let path = context.split_once("$metadata#").map(|(_, path)| path);
     let service = path.and_then(|path| path.split('/').next());
     matches!(service, Some("deviceManagement" | "deviceAppManagement"))
@@ -69,7 +136,22 @@ pub(crate) fn is_device_management(context: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, is_device_management};
+    use super::{CONTEXT_BYTES, Place, Source, is_device_management};
+
+    #[test]
+    fn a_context_is_looked_at_up_to_its_limit() {
+        let context = |bytes: usize| {
+            let place = "/$metadata#deviceManagement/roleScopeTags";
+            std::format!("{}{place}", "x".repeat(bytes - place.len()))
+        };
+        let (longest, longer) = (context(CONTEXT_BYTES), context(CONTEXT_BYTES + 1));
+        let source = Source::of(&longest);
+        assert_eq!(source.place, Some(Place::Collection("roleScopeTags")));
+        assert!(source.is_device_management);
+        let source = Source::of(&longer);
+        assert_eq!(source.place, None);
+        assert!(!source.is_device_management);
+    }
 
     #[test]
     fn device_and_app_management_are_told_from_the_rest() {

@@ -4,6 +4,7 @@
 //! default enrolment configurations begin with their tenant's GUID: what follows it is the same in all tenants.
 
 use alloc::{borrow::ToOwned, string::String};
+use component_kit::text;
 
 /// An id as it enters a key: a bare GUID in lower case, everything else byte for byte.
 pub(crate) fn comparable(id: &str) -> String {
@@ -12,7 +13,7 @@ pub(crate) fn comparable(id: &str) -> String {
 
 /// The canonical name of a default enrolment configuration, from an id `<guid>_Default<Rest>` or
 /// `<guid>_WindowsRestore`: what follows the `_` in lower case, with a `-` before each capital after a small
-/// letter or digit. Any other id names no default.
+/// letter or digit. Any other id names no default, nor does one of which no discriminator can be made.
 pub(crate) fn default_name(id: &str) -> Option<String> {
     let (tenant, name) = id.split_once('_')?;
     let is_default = name == "WindowsRestore" || name.strip_prefix("Default").is_some_and(|rest| !rest.is_empty());
@@ -28,7 +29,7 @@ pub(crate) fn default_name(id: &str) -> Option<String> {
         breaks = character.is_ascii_lowercase() || character.is_ascii_digit();
         canonical.push(character.to_ascii_lowercase());
     }
-    Some(canonical)
+    text::discriminator_fault(&canonical).is_none().then_some(canonical)
 }
 
 /// Whether a text is a bare GUID, `8-4-4-4-12` hex digits of either case.
@@ -85,6 +86,12 @@ mod tests {
         for rest in ["Default", "default", "Limit", "WindowsRestore2", "windowsRestore", "SinglePlatformRestriction"] {
             assert_eq!(default_name(&std::format!("{GUID}_{rest}")), None, "{rest}");
         }
+        for rest in ["DefaultÜ", "DefaultÜbung", "Default Limit", "DefaultA:B", "Default\u{7F}"] {
+            assert_eq!(default_name(&std::format!("{GUID}_{rest}")), None, "{rest}");
+        }
+        let dashed = |pairs: usize| default_name(&std::format!("{GUID}_Default{}", "aB".repeat(pairs)));
+        assert_eq!(dashed(168).map(|name| name.len()), Some(511));
+        assert_eq!(dashed(169), None);
         for id in ["DefaultLimit", "T_DefaultLimit", "_DefaultLimit", GUID, ""] {
             assert_eq!(default_name(id), None, "{id}");
         }

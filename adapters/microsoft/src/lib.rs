@@ -7,7 +7,9 @@
 //! - The entity type decides everything, by [`entity_types`]: class, domain, subject type (the type's *home*
 //!   collection, whatever collection the export came through) and support level.
 //! - Where the type is missing, the context stands in for it if its collection holds one type only.
-//! - A type that is not in the table is described with class `unknown` where its collection is known.
+//! - A type that is not in the table is described with class `unknown` where its collection is known, whatever
+//!   its id looks like.
+//! - A context over 4 KiB names no place. The page's is read once, not once for each of its objects.
 //! - An object with `target` is an assignment, and its target is what is described.
 //! - The label is carried and decides nothing.
 //!
@@ -30,10 +32,11 @@ use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use component_kit::{
     label,
     model::{Code, Descriptor, Fault, Identity, Origins, SubjectClass},
-    raw, text,
+    quote::quote,
+    raw,
 };
-use context::Place;
-use entity_types::{Held, Nature};
+use context::{Place, Source};
+use entity_types::{EntityType, Held, Nature};
 
 pub use component_kit::model::{About, Adapted, Refusal};
 
@@ -55,10 +58,14 @@ const ORIGINS: Origins = Origins {
 /// Turns one raw document into descriptors: an answer for every object, in order.
 #[must_use]
 pub fn describe(document: &str) -> Vec<Result<Adapted, Refusal>> {
-    match open(document) {
-        Ok((objects, page_context)) => raw::answer(Ok(objects), |json| object(json, page_context)),
-        Err(fault) => raw::answer(Err(fault), |json| object(json, None)),
-    }
+    let (objects, context) = match open(document) {
+        Ok((objects, context)) => (Ok(objects), context),
+        Err(fault) => (Err(fault), None),
+    };
+    // Read once: a page may have 50,000 objects, and its context may be as long as a document.
+    let context = context.map(context::read).transpose();
+    let page = context.as_ref().map(|text| text.as_deref().map(Source::of).unwrap_or_default());
+    raw::answer(objects, |json| object(json, page.as_ref().map_err(|fault| *fault)))
 }
 
 /// The objects of a document, and the context of the page around them.
@@ -78,20 +85,22 @@ pub fn about() -> About {
     About { provider_key: PROVIDER_KEY, version: env!("CARGO_PKG_VERSION"), entity_types }
 }
 
-fn object(json: &str, page_context: Option<&str>) -> Result<Descriptor, Fault> {
+fn object(json: &str, page: Result<&Source<'_>, &Fault>) -> Result<Descriptor, Fault> {
     let names = ["@odata.type", "@odata.context", "id", "displayName", "name", "target"];
     let [stated, own_context, given_id, display_name, name, target] = raw::members(json, names)?;
     if let Some(target) = target {
         return target::describe(target);
     }
     let stated = stated.map(entity_type).transpose()?.flatten();
-    let described = Described::of(stated, own_context.or(page_context))?;
+    let described = Described::of(stated.as_deref(), own_context, page)?;
     let label = [display_name, name].into_iter().flatten();
     let mut labels = label.filter_map(|json| raw::text(json, "displayName").ok()).filter_map(|text| label::cut(&text));
     let Some(id) = given_id.and_then(|json| raw::text(json, "id").ok()) else {
         return Err(Fault::new(Code::MissingIdentity, "id", "it has no `id` that is text"));
     };
-    let default = if described.collection == ENROLLMENT_CONFIGURATIONS { id::default_name(&id) } else { None };
+    let has_defaults =
+        described.collection == ENROLLMENT_CONFIGURATIONS && described.nature.subject_class != SubjectClass::Unknown;
+    let default = if has_defaults { id::default_name(&id) } else { None };
     let is_default = default.is_some();
     let descriptor = Descriptor {
         identity: Identity {
@@ -133,46 +142,57 @@ struct Described {
 }
 
 impl Described {
-    /// By the stated type, else by the context.
-    fn of(stated: Option<Cow<'_, str>>, context: Option<&str>) -> Result<Self, Fault> {
-        if let Some(row) = stated.as_deref().and_then(entity_types::named) {
-            return Ok(Self { entity_type: row.name.into(), collection: row.collection.into(), nature: row.nature });
+    /// By the stated type, else by the context: the object's own, else the page's.
+    fn of(stated: Option<&str>, own_context: Option<&str>, page: Result<&Source<'_>, &Fault>) -> Result<Self, Fault> {
+        if let Some(row) = stated.and_then(entity_types::named) {
+            return Ok(Self::row(row));
         }
-        let context = context.map(|json| raw::text(json, "@odata.context")).transpose()?;
-        let place = context.as_deref().and_then(Place::of);
-        let name = match (stated, place) {
-            (Some(name), _) => name.into_owned(),
-            (None, Some(Place::Narrowed { entity_type, .. })) => entity_type.into(),
-            (None, Some(Place::Collection(collection))) => Self::held(collection)?.into(),
+        match own_context {
+            Some(json) => Self::from(stated, &Source::of(&context::read(json)?)),
+            None => Self::from(stated, page.map_err(Fault::clone)?),
+        }
+    }
+
+    fn row(row: &EntityType) -> Self {
+        Self { entity_type: row.name.into(), collection: row.collection.into(), nature: row.nature }
+    }
+
+    /// By the source, of a type that is not stated or not in the table.
+    fn from(stated: Option<&str>, source: &Source<'_>) -> Result<Self, Fault> {
+        let name = match (stated, source.place) {
+            (Some(name), _) => name,
+            (None, Some(Place::Narrowed { entity_type, .. })) => {
+                if let Some(row) = entity_types::named(entity_type) {
+                    return Ok(Self::row(row));
+                }
+                source.type_fault.clone().map_or(Ok(entity_type), Err)?
+            }
+            (None, Some(Place::Collection(collection))) => return held(collection, source.held).map(Self::row),
             (None, None) => {
                 return Err(Fault::new(Code::UnknownType, "@odata.type", "it says neither its type nor its place"));
             }
         };
-        if let Some(row) = entity_types::named(&name) {
-            return Ok(Self { entity_type: name, collection: row.collection.into(), nature: row.nature });
-        }
-        let Some(collection) = place.and_then(Place::collection) else {
-            let shown = text::echo(&name).escape_debug();
-            let message = format!("nobody knows `{shown}`, and it does not say where it is from");
+        let Some(collection) = source.place.and_then(Place::collection) else {
+            let message = format!("nobody knows {}, and it does not say where it is from", quote(name));
             return Err(Fault::new(Code::UnknownType, "@odata.type", message));
         };
-        let nature = entity_types::unknown(context.as_deref().is_some_and(context::is_device_management));
-        Ok(Self { entity_type: name, collection: collection.into(), nature })
+        let collection = source.collection_fault.clone().map_or(Ok(collection), Err)?;
+        let nature = entity_types::unknown(source.is_device_management);
+        Ok(Self { entity_type: name.into(), collection: collection.into(), nature })
     }
+}
 
-    /// The one type that a collection holds.
-    fn held(collection: &str) -> Result<&'static str, Fault> {
-        let shown = text::echo(collection).escape_debug();
-        match entity_types::held(collection) {
-            Held::One(row) => Ok(row.name),
-            Held::Several => {
-                let message = format!("`{shown}` holds several types, and it does not say its own");
-                Err(Fault::new(Code::AmbiguousType, "@odata.type", message))
-            }
-            Held::Nothing => {
-                let message = format!("nobody knows what `{shown}` holds, and it does not say its type");
-                Err(Fault::new(Code::UnknownType, "@odata.type", message))
-            }
+/// The one type that a collection holds.
+fn held(collection: &str, held: Held) -> Result<&'static EntityType, Fault> {
+    match held {
+        Held::One(row) => Ok(row),
+        Held::Several => {
+            let message = format!("{} holds several types, and it does not say its own", quote(collection));
+            Err(Fault::new(Code::AmbiguousType, "@odata.type", message))
+        }
+        Held::Nothing => {
+            let message = format!("nobody knows what {} holds, and it does not say its type", quote(collection));
+            Err(Fault::new(Code::UnknownType, "@odata.type", message))
         }
     }
 }

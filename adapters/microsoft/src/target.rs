@@ -7,8 +7,8 @@ use crate::{PROVIDER_KEY, id};
 use alloc::format;
 use component_kit::{
     model::{Code, Descriptor, Fault, Identity, Origins, SubjectClass, SupportLevel},
+    quote::quote,
     raw::{self, Kind},
-    text,
 };
 
 /// The subject type of all targets.
@@ -65,7 +65,7 @@ pub(crate) fn describe(json: &str) -> Result<Descriptor, Fault> {
             Identity { provider_resource_id: Some(id::comparable(&group_id)), tenant_owned: true, ..blank(GROUP) };
         return descriptor(identity, SubjectClass::AssignmentTarget, SupportLevel::Supported);
     }
-    let message = format!("nobody knows what identifies a `{}`", text::echo(&name).escape_debug());
+    let message = format!("nobody knows what identifies a {}", quote(&name));
     Err(Fault::new(Code::MissingIdentity, "target", message))
 }
 
