@@ -22,7 +22,7 @@ use crate::inventory::ImportCounts;
 use crate::policy::{Denial, Role};
 use crate::secret::NoteKey;
 
-/// The format events are written in. Format 1: [`CHAIN_TAG`] and the members of [`AuditEvent`], nulls kept.
+/// The format events are written in. Format 1: the tag `provident-audit-1` and the members of [`AuditEvent`], nulls kept.
 pub const CHAIN_FORMAT: i32 = 1;
 
 /// What the hash of an event of [`CHAIN_FORMAT`] begins with.

@@ -150,9 +150,10 @@ fn the_longest_refusals_of_a_full_document_fit_an_adapters_memory() {
     for member in [r#""kind""#, r#""shelf""#, r#""kind":"widget","origin""#] {
         let object = format!(r#"{{{member}:"{}","other":"{}"}}"#, "\u{7F}".repeat(65), "x".repeat(40));
         let document = format!("[{object}{}]", format!(",{object}").repeat(49_999));
-        let document = format!("{document}{}", " ".repeat(DOCUMENT_BYTES - document.len()));
+        let padded = format!("{document}{}", " ".repeat(DOCUMENT_BYTES - document.len()));
         let answers = fake_as_component(&document);
         assert_eq!(answers.len(), 50_000, "{member}: {:?}", answers.first());
+        assert_eq!(fake_as_component(&padded), answers);
         for answer in &answers {
             let Outcome::Refused { message, .. } = &answer.outcome else { panic!("{answer:?}") };
             assert!(message.contains(&format!("`{}…`", "\u{FFFD}".repeat(64))), "{message}");

@@ -175,16 +175,18 @@ fn the_largest_page_fits_an_adapters_memory() {
     assert!(answers.iter().all(Result::is_ok));
 }
 
-/// A page that fills a document, all objects of it alike; it is answered as a library and as a component.
+/// A page of as many objects as a document may hold, all alike, is answered as a library and as a component, whether
+/// the document is as large as one may be or as small as it comes. Small is not mild: what a large one leaves behind
+/// when it has been read is room for the answers.
 fn full_page(context: &str, object: &str) -> Vec<Answer> {
-    let context = json!(context);
     let objects = format!("{object}{}", format!(",{object}").repeat(49_999));
-    let page = format!(r#"{{"@odata.context":{context},"value":[{objects}]}}"#);
+    let page = format!(r#"{{"@odata.context":{},"value":[{objects}]}}"#, json!(context));
     assert!(page.len() <= DOCUMENT_BYTES, "{}", page.len());
-    let page = format!("{page}{}", " ".repeat(DOCUMENT_BYTES - page.len()));
     let answers = as_component(&page);
     assert_eq!(answers.len(), 50_000, "{:?}", answers.first());
     assert_eq!(answers, natively(&page));
+    let padded = format!("{page}{}", " ".repeat(DOCUMENT_BYTES - page.len()));
+    assert_eq!(as_component(&padded), answers);
     answers
 }
 
@@ -211,14 +213,17 @@ fn the_longest_refusals_of_a_full_document_fit_an_adapters_memory() {
         };
         answers.iter().map(message).min().unwrap()
     };
-    // The page's text is in every message, four bytes a character, and the objects fill the document.
-    let object = format!(r#"{{"id":"{}"}}"#, "i".repeat(150));
-    assert!(refused(full_page(&context(&"🧭".repeat(65)), &object)) > 300);
-    // The object's own text: one byte becomes three.
-    let object = format!(r##"{{"@odata.type":"#{}","x":"{}"}}"##, "\u{7F}".repeat(65), "x".repeat(70));
-    assert!(refused(full_page("", &object)) > 200);
-    let target = format!(r#"{{"target":{{"@odata.type":"{}"}},"x":"{}"}}"#, "\u{7F}".repeat(65), "x".repeat(50));
-    assert!(refused(full_page("", &target)) > 200);
+    let (astral, escaped) = (context(&"🧭".repeat(65)), "\u{7F}".repeat(65));
+    for padding in [0, 20, 40, 50] {
+        let padding = "x".repeat(padding);
+        // The page's text is in every message, four bytes a character.
+        assert!(refused(full_page(&astral, &format!(r#"{{"id":"{padding}{padding}"}}"#))) > 300);
+        // The object's own text: one byte becomes three.
+        let object = format!(r#"{{"@odata.type":"{escaped}","x":"{padding}"}}"#);
+        assert!(refused(full_page("", &object)) > 200);
+        let target = format!(r#"{{"target":{{"@odata.type":"{escaped}"}},"x":"{padding}"}}"#);
+        assert!(refused(full_page("", &target)) > 200);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Its objects have an `account` kind, a `number` and a `caption`; a `standing` entry is the provider's own and
 //! has a `name` that all tenants share. Documents are one object, an array, or `{"entries": […]}`. So that hosts can
-//! be tried on broken components, an object with a `ledger_fault` is not answered: [`misbehave`].
+//! be tried on broken components, an object with a `ledger_fault` is not answered: `misbehave`.
 #![no_std]
 
 extern crate alloc;
