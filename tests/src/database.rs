@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
-use sqlx::migrate::Migrator;
+use provident::actor::SystemPlane;
+use provident::error::Error;
+use provident::service::Service;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row, SqliteConnection, TypeInfo};
@@ -148,8 +150,10 @@ impl TestDatabase {
         let server = server();
         let source = template.unwrap_or("template0");
         let made = async {
+            server.make_roles().await?;
             let mut admin = server.admin().await?;
-            admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {source}"))).await?;
+            let create = format!("CREATE DATABASE {name} TEMPLATE {source} OWNER provident_owner");
+            admin.execute(AssertSqlSafe(create)).await?;
             admin.close().await
         };
         made.await.unwrap_or_else(|error: sqlx::Error| stop("a database", &error));
@@ -165,12 +169,22 @@ impl TestDatabase {
         }
     }
 
-    /// A URL of it.
+    /// A URL of it, for the role the application has.
     #[must_use]
     pub fn url(&self) -> String {
+        self.url_for("provident_app")
+    }
+
+    /// A URL of it, for the role that owns the tables.
+    #[must_use]
+    pub fn owner_url(&self) -> String {
+        self.url_for("provident_owner")
+    }
+
+    fn url_for(&self, role: &str) -> String {
         match &self.place {
             Place::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
-            Place::Postgres { server, name } => server.url(name),
+            Place::Postgres { server, name } => server.url(name, role),
         }
     }
 
@@ -218,34 +232,22 @@ impl TestDatabase {
         done
     }
 
-    /// Takes it to the last migration.
+    /// Takes it to the last migration, as the owner of its tables.
     ///
     /// # Errors
     ///
     /// What the migration that failed says.
-    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
-        let migrator = Migrator::new(self.engine().migrations()).await?;
-        let mut raw = self.raw().await;
-        match &mut raw {
-            Raw::Sqlite(connection) => migrator.run(connection).await?,
-            Raw::Postgres(connection) => migrator.run(connection).await?,
-        }
-        raw.close().await
+    pub async fn migrate(&self) -> Result<(), Error> {
+        Service::migrate_up(&SystemPlane::at_the_shell(), &self.owner_url()).await.map(drop)
     }
 
-    /// Takes it down to the migration `target`; 0 is before the first.
+    /// Takes it down to the migration `target`, whatever is lost; 0 is before the first.
     ///
     /// # Errors
     ///
     /// What the migration that failed says.
-    pub async fn migrate_down(&self, target: i64) -> Result<(), sqlx::Error> {
-        let migrator = Migrator::new(self.engine().migrations()).await?;
-        let mut raw = self.raw().await;
-        match &mut raw {
-            Raw::Sqlite(connection) => migrator.undo(connection, target).await?,
-            Raw::Postgres(connection) => migrator.undo(connection, target).await?,
-        }
-        raw.close().await
+    pub async fn migrate_down(&self, target: i64) -> Result<(), Error> {
+        Service::migrate_down(&SystemPlane::at_the_shell(), &self.owner_url(), target, true, true).await
     }
 }
 

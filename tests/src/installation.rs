@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test without its installation fails, and says why")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use provident::actor::{Actor, SystemPlane};
 use provident::binding::{Binding, CreateBinding, Note, SubjectRef};
@@ -74,6 +75,8 @@ pub fn settings(database: &TestDatabase, directory: &TempDir) -> Settings {
     let mut settings = Settings::new(database.url(), directory.path().join("master.key"));
     settings.clock = Clock::stepping(Timestamp::from_micros(START_US), 1_000_000);
     settings.ids = Ids::seeded(7);
+    // No test is decided by how busy the machine is.
+    settings.mutation_deadline = Duration::from_secs(60);
     settings
 }
 

@@ -17,7 +17,9 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use provident::actor::SystemPlane;
+use provident::service::Service;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
 /// Arguments: the private directory, the directory of the server's programs. Says `ready` or `failed: …` in one line,
 /// then serves until its standard input ends.
@@ -69,6 +71,9 @@ cat >/dev/null
 remove
 "#;
 
+/// What the roles of the tests log in with on a server that asks.
+const PASSWORD: &str = "provident-tests";
+
 /// A server that databases can be made on.
 #[derive(Debug)]
 pub struct Server {
@@ -87,12 +92,12 @@ impl Server {
         self.admin.clone().database(name)
     }
 
-    /// A URL of the database `name`, in the form `Store::open` takes.
+    /// A URL of the database `name` for a role, in the form `Store::open` takes.
     #[must_use]
-    pub fn url(&self, name: &str) -> String {
+    pub fn url(&self, name: &str, role: &str) -> String {
         match &self.directory {
-            Some(directory) => format!("postgres://postgres@localhost/{name}?host={}", directory.display()),
-            None => self.database(name).to_url_lossy().to_string(),
+            Some(directory) => format!("postgres://{role}@localhost/{name}?host={}", directory.display()),
+            None => self.database(name).username(role).password(PASSWORD).to_url_lossy().to_string(),
         }
     }
 
@@ -100,6 +105,28 @@ impl Server {
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
+    }
+
+    /// Makes the roles that `provident migrate roles` makes, as it says, once.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn make_roles(&self) -> Result<(), sqlx::Error> {
+        static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+        let make = async || {
+            let mut admin = self.admin().await?;
+            let roles = Service::role_sql(&SystemPlane::at_the_shell());
+            admin.execute(sqlx::raw_sql(AssertSqlSafe(roles))).await?;
+            if self.directory.is_none() {
+                for role in ["provident_owner", "provident_app"] {
+                    let password = format!("ALTER ROLE {role} PASSWORD '{PASSWORD}'");
+                    admin.execute(AssertSqlSafe(password)).await?;
+                }
+            }
+            admin.close().await
+        };
+        MADE.get_or_try_init(make).await.map(|()| ())
     }
 
     /// A connection as an administrator, retried while the server starts up.

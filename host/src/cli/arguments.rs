@@ -67,6 +67,9 @@ Examples:
     /// Make the data directory, the database and the master key, or complete what is there
     #[command(after_help = "Example:\n  provident --data-dir ./data init")]
     Init,
+    /// Make, change and show the tables of a database, and the roles that may use them (system plane)
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Set up users (system plane)
     #[command(subcommand)]
     User(UserCommand),
@@ -179,6 +182,41 @@ pub(super) struct EnvironmentArguments {
     /// The managed environment's id
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(super) environment: Uuid,
+}
+
+#[derive(Subcommand)]
+pub(super) enum MigrateCommand {
+    /// Bring the tables up to what this program knows, as their owner
+    #[command(after_help = "Example:\n  provident migrate up --database-url postgres://provident_owner@db/provident")]
+    Up,
+    /// Take the newest migration back, or all down to one
+    #[command(after_help = "Example:\n  provident migrate down --to 4")]
+    Down {
+        /// The migration to end at; 0 is before the first
+        #[arg(long, value_name = "MIGRATION")]
+        to: Option<i64>,
+        /// Lose every decision, if the migration that brought them is taken back
+        #[arg(long)]
+        discard_bindings: bool,
+        /// Lose every workspace and its audit trail, if the first migration is taken back
+        #[arg(long)]
+        discard_all: bool,
+    },
+    /// Show every migration, and whether the database has it
+    #[command(after_help = "Example:\n  provident migrate status")]
+    Status,
+    /// Print the SQL that makes the roles of a PostgreSQL cluster, or run it
+    #[command(after_help = "\
+Roles belong to the cluster, and making them takes an administrator. No password is in the SQL.
+
+Examples:
+  provident migrate roles | psql -U postgres provident
+  provident migrate roles --apply --database-url postgres://postgres@db/provident")]
+    Roles {
+        /// Run it, as the administrator the database URL names
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 #[derive(Subcommand)]

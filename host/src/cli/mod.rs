@@ -12,6 +12,7 @@ mod documents;
 mod import;
 mod inventory;
 mod key;
+mod migrate;
 mod output;
 mod place;
 mod setup;
@@ -54,6 +55,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             Ok(io::stdout().lock().write_all(&script)?)
         }
         Command::Init => place.run(async |place| setup::init(place, output).await),
+        Command::Migrate(command) => place.run(async |place| migrate::migrate(place, output, command).await),
         Command::User(command) => place.serve(async |service| setup::user(service, output, command).await),
         Command::Workspace(command) => place.serve(async |service| setup::workspace(service, output, command).await),
         Command::Environment(command) => {

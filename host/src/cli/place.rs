@@ -5,8 +5,10 @@ use clap::Args;
 use directories::ProjectDirs;
 use provident::error::Error;
 use provident::service::{Service, Settings};
+use std::env::VarError;
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Where the data lies.
 #[derive(Args, Clone)]
@@ -17,7 +19,13 @@ pub(super) struct Place {
     /// Another database: postgres://… or sqlite:PATH [default: SQLite in the data directory]
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// Go on as a PostgreSQL role that is superuser, owns the tables or bypasses row-level security
+    #[arg(long, global = true)]
+    allow_privileged_database_role: bool,
 }
+
+/// Where the master key is, if it is not in its file: never an argument, which others on the machine can read.
+const MASTER_KEY: &str = "PROVIDENT_MASTER_KEY";
 
 /// A path as it stands in a URL: whatever means something there is escaped.
 fn url_path(path: &Path) -> Result<String, Failure> {
@@ -54,7 +62,7 @@ impl Place {
     }
 
     /// The database's URL.
-    fn database_url(&self) -> Result<String, Failure> {
+    pub(super) fn database_url(&self) -> Result<String, Failure> {
         match &self.database_url {
             Some(url) => Ok(url.clone()),
             None => Ok(format!("sqlite:{}", url_path(&self.data_dir()?.join("provident.sqlite"))?)),
@@ -68,7 +76,16 @@ impl Place {
 
     /// What an installation here is opened with.
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
-        Ok(Settings::new(self.database_url()?, self.data_dir()?.join("master.key")))
+        let mut settings = Settings::new(self.database_url()?, self.data_dir()?.join("master.key"));
+        settings.allow_privileged_role = self.allow_privileged_database_role;
+        settings.master_key = match std::env::var(MASTER_KEY) {
+            Ok(text) => Some(Zeroizing::new(text)),
+            Err(VarError::NotPresent) => None,
+            Err(VarError::NotUnicode(_)) => {
+                return Err(Failure::usage("master-key-malformed", format!("{MASTER_KEY} is not text")));
+            }
+        };
+        Ok(settings)
     }
 
     /// Why the installation was not opened, and what can be done about it.

@@ -26,7 +26,7 @@ impl Service {
         limit: u32,
     ) -> Result<Vec<ChainedEvent>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let asked = environment_id.unwrap_or(Uuid::nil());
         let (standing, scope) = tx.standing(workspace_id, actor.user_id(), asked).await?;
         let (reach, found) = match environment_id {

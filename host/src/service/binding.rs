@@ -36,17 +36,17 @@ impl Service {
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.create_once(actor, workspace_id, environment_id, request)).await
+        self.mutate(workspace_id, |tx| self.create_once(tx, actor, workspace_id, environment_id, request)).await
     }
 
     async fn create_once(
         &self,
+        mut tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         environment_id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
-        let mut tx = self.write(workspace_id).await?;
         let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
         let (tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
@@ -65,16 +65,16 @@ impl Service {
         environment_id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
-        self.retrying(|| self.create_automatic_once(workspace_id, environment_id, request)).await
+        self.mutate(workspace_id, |tx| self.create_automatic_once(tx, workspace_id, environment_id, request)).await
     }
 
     async fn create_automatic_once(
         &self,
+        mut tx: WriteTx,
         workspace_id: Uuid,
         environment_id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
-        let mut tx = self.write(workspace_id).await?;
         let (_, scope) = tx.standing(workspace_id, Uuid::nil(), environment_id).await?;
         let scope = scope.ok_or(Error::NotFound)?;
         self.create_in(tx, &scope, Decider::System, request).await
@@ -138,18 +138,19 @@ impl Service {
         request: &SupersedeBinding,
     ) -> Result<Binding, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.supersede_once(actor, workspace_id, binding_id, request)).await
+        self.mutate(workspace_id, |tx| self.supersede_once(tx, actor, workspace_id, binding_id, request)).await
     }
 
     async fn supersede_once(
         &self,
+        tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         binding_id: Uuid,
         request: &SupersedeBinding,
     ) -> Result<Binding, Error> {
         let decider = Decider::Operator(actor.user_id());
-        let (mut tx, old, scope) = self.own(actor, workspace_id, binding_id, Operation::BindingSupersede).await?;
+        let (mut tx, old, scope) = self.own(tx, actor, workspace_id, binding_id, Operation::BindingSupersede).await?;
         let new = self.successor(&mut tx, &scope, &old, decider, request).await?;
         refuse_ended(&mut tx, &scope, &old).await?;
         refuse_other_connection(&old, request.provider_connection_id)?;
@@ -230,18 +231,19 @@ impl Service {
         note: Option<&Note>,
     ) -> Result<Binding, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.revoke_once(actor, workspace_id, binding_id, note)).await
+        self.mutate(workspace_id, |tx| self.revoke_once(tx, actor, workspace_id, binding_id, note)).await
     }
 
     async fn revoke_once(
         &self,
+        tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         binding_id: Uuid,
         note: Option<&Note>,
     ) -> Result<Binding, Error> {
         let operation = Operation::BindingRevoke;
-        let (mut tx, old, scope) = self.own(actor, workspace_id, binding_id, operation).await?;
+        let (mut tx, old, scope) = self.own(tx, actor, workspace_id, binding_id, operation).await?;
         let judged = Judged { action: DecisionAction::Revoke, actor: ActorKind::Operator, mode: None, reason: None };
         let note = self.judge(&judged, old.canonical_subject_key.as_str(), None, note)?;
         refuse_ended(&mut tx, &scope, &old).await?;
@@ -266,12 +268,12 @@ impl Service {
     /// A binding and its own environment, for somebody who may end it.
     async fn own(
         &self,
+        mut tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         binding_id: Uuid,
         operation: Operation,
     ) -> Result<(WriteTx, Binding, EnvironmentScope), Error> {
-        let mut tx = self.write(workspace_id).await?;
         let found = tx.binding_by_id(workspace_id, binding_id).await?;
         let environment_id = found.as_ref().map(|binding| binding.environment_id);
         let (standing, scope) =

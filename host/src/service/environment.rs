@@ -10,6 +10,7 @@ use crate::binding::Decider;
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
+use crate::store::WriteTx;
 use crate::workspace::{DisplayName, Environment, WorkspaceRef};
 
 impl Service {
@@ -24,17 +25,18 @@ impl Service {
         display_name: &str,
     ) -> Result<Environment, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.create_environment_once(actor, workspace_id, display_name)).await
+        self.mutate(workspace_id, |tx| self.create_environment_once(tx, actor, workspace_id, display_name)).await
     }
 
     async fn create_environment_once(
         &self,
+        tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         name: &str,
     ) -> Result<Environment, Error> {
         let operation = Operation::EnvironmentCreate;
-        let mut tx = self.managing(actor, workspace_id, operation).await?;
+        let mut tx = self.managing(tx, actor, workspace_id, operation).await?;
         let name: DisplayName = display_name(name)?;
         let id = tx.new_id()?;
         let (environment, scope) = tx.insert_environment(workspace_id, id, &name).await?;
@@ -57,7 +59,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Environment>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
         policy::authorize(Capability::WorkspaceBaselinesView, Reach::Workspace, standing, Some(()))?;
         Ok(tx.environments_of(workspace_id, actor.user_id(), page).await?)

@@ -100,7 +100,7 @@ impl Service {
         let import =
             Import { id, actor, workspace_id, environment_id, adapter_digest, totals: ImportCounts::default() };
         // Nothing is written yet; the transaction is there for the event of a denial.
-        self.retrying(|| self.importing(&import, Operation::InventoryImport)).await?;
+        self.mutate(workspace_id, |tx| self.importing(tx, &import, Operation::InventoryImport)).await?;
         Ok(import)
     }
 
@@ -113,7 +113,8 @@ impl Service {
             return Err(Error::invalid("import-chunk-too-large", "items", "at most 500 objects at once"));
         }
         let (described, refusals) = self.describe_all(items)?;
-        let chunk = self.retrying(|| self.import_chunk_once(import, &described, &refusals)).await?;
+        let once = |tx| self.import_chunk_once(tx, import, &described, &refusals);
+        let chunk = self.mutate(import.workspace_id, once).await?;
         import.totals.add(chunk.counts);
         Ok(chunk)
     }
@@ -123,13 +124,13 @@ impl Service {
     /// # Errors
     /// `not-found`, `forbidden`.
     pub async fn finish_import(&self, import: Import) -> Result<ImportCounts, Error> {
-        self.retrying(|| self.finish_import_once(&import)).await?;
+        self.mutate(import.workspace_id, |tx| self.finish_import_once(tx, &import)).await?;
         Ok(import.totals)
     }
 
-    async fn finish_import_once(&self, import: &Import) -> Result<(), Error> {
+    async fn finish_import_once(&self, tx: WriteTx, import: &Import) -> Result<(), Error> {
         let operation = Operation::InventoryImportFinish;
-        let (tx, scope) = self.importing(import, operation).await?;
+        let (tx, scope) = self.importing(tx, import, operation).await?;
         tx.commit(about(operation, import, &scope, import.totals)).await?;
         Ok(())
     }
@@ -175,12 +176,13 @@ impl Service {
 
     async fn import_chunk_once(
         &self,
+        tx: WriteTx,
         import: &Import,
         described: &[Described<'_>],
         refused: &[ImportRefusal],
     ) -> Result<ImportChunk, Error> {
         let operation = Operation::InventoryImport;
-        let (mut tx, scope) = self.importing(import, operation).await?;
+        let (mut tx, scope) = self.importing(tx, import, operation).await?;
         // In key order: two imports of one environment then wait for each other and never in a circle.
         let mut by_key: BTreeMap<&str, Vec<&Described<'_>>> = BTreeMap::new();
         for seen in described {
@@ -199,9 +201,13 @@ impl Service {
     }
 
     /// A transaction of somebody who may import into the environment.
-    async fn importing(&self, import: &Import, operation: Operation) -> Result<(WriteTx, EnvironmentScope), Error> {
+    async fn importing(
+        &self,
+        mut tx: WriteTx,
+        import: &Import,
+        operation: Operation,
+    ) -> Result<(WriteTx, EnvironmentScope), Error> {
         let (workspace_id, environment_id) = (import.workspace_id, import.environment_id);
-        let mut tx = self.write(workspace_id).await?;
         let (standing, scope) = tx.locked_standing(workspace_id, import.actor.user_id(), environment_id).await?;
         let ask = Ask::environment(import.actor, operation, Capability::InventoryImport);
         self.admit(tx, ask, standing, Some(environment_id), scope).await
@@ -220,7 +226,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<InventoryItem>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
         let scope = policy::authorize(Capability::ProviderView, Reach::Environment, standing, scope)?;
         let texts =
@@ -243,7 +249,7 @@ impl Service {
         item_id: Uuid,
     ) -> Result<InventoryItem, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let found = tx.inventory_item_by_id(workspace_id, item_id).await?;
         let environment_id = found.as_ref().map_or(Uuid::nil(), |item| item.environment_id);
         let (standing, _) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;

@@ -27,7 +27,7 @@ impl Service {
     /// `not-found`, `forbidden`.
     pub async fn binding(&self, actor: Actor, workspace: &WorkspaceRef, binding_id: Uuid) -> Result<Binding, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let (binding, _) = visible(&mut tx, actor, workspace_id, binding_id).await?;
         Ok(binding)
     }
@@ -45,7 +45,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let texts = [
             filter.provider_key.as_deref(),
@@ -73,7 +73,7 @@ impl Service {
         keys: &[impl AsRef<str>],
     ) -> Result<Vec<LookupAnswer>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         if keys.len() > MAX_LOOKUP_KEYS {
             return Err(Error::invalid("too-many-keys", "keys", "at most 10,000 at once"));
@@ -103,7 +103,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let parsed = self.parse(key, "key")?;
         Ok(tx.history(&scope, &parsed.key, page).await?)
@@ -121,7 +121,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let (binding, scope) = visible(&mut tx, actor, workspace_id, binding_id).await?;
         Ok(tx.history(&scope, &binding.canonical_subject_key, page).await?)
     }

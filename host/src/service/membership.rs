@@ -26,17 +26,18 @@ impl Service {
         role: Role,
     ) -> Result<Membership, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.add_member_once(actor, workspace_id, user_id, role)).await
+        self.mutate(workspace_id, |tx| self.add_member_once(tx, actor, workspace_id, user_id, role)).await
     }
 
     async fn add_member_once(
         &self,
+        tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         user_id: Uuid,
         role: Role,
     ) -> Result<Membership, Error> {
-        let mut tx = self.managing(actor, workspace_id, Operation::MembershipAdd).await?;
+        let mut tx = self.managing(tx, actor, workspace_id, Operation::MembershipAdd).await?;
         if !tx.is_live_user(user_id).await? {
             return Err(unknown_user());
         }
@@ -58,17 +59,18 @@ impl Service {
         role: Role,
     ) -> Result<Membership, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.change_member_role_once(actor, workspace_id, user_id, role)).await
+        self.mutate(workspace_id, |tx| self.change_member_role_once(tx, actor, workspace_id, user_id, role)).await
     }
 
     async fn change_member_role_once(
         &self,
+        tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         user_id: Uuid,
         role: Role,
     ) -> Result<Membership, Error> {
-        let mut tx = self.managing(actor, workspace_id, Operation::MembershipChange).await?;
+        let mut tx = self.managing(tx, actor, workspace_id, Operation::MembershipChange).await?;
         let old_role = tx.membership_role(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
         if role != old_role {
             refuse_last(&mut tx, workspace_id, user_id, old_role).await?;
@@ -92,11 +94,17 @@ impl Service {
         user_id: Uuid,
     ) -> Result<Membership, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.end_membership_once(actor, workspace_id, user_id)).await
+        self.mutate(workspace_id, |tx| self.end_membership_once(tx, actor, workspace_id, user_id)).await
     }
 
-    async fn end_membership_once(&self, actor: Actor, workspace_id: Uuid, user_id: Uuid) -> Result<Membership, Error> {
-        let mut tx = self.managing(actor, workspace_id, Operation::MembershipEnd).await?;
+    async fn end_membership_once(
+        &self,
+        tx: WriteTx,
+        actor: Actor,
+        workspace_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Membership, Error> {
+        let mut tx = self.managing(tx, actor, workspace_id, Operation::MembershipEnd).await?;
         let role = tx.membership_role(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
         refuse_last(&mut tx, workspace_id, user_id, role).await?;
         let ended = tx.end_membership(workspace_id, user_id).await?.ok_or(Conflict::NotAMember)?;
@@ -115,7 +123,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Membership>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        let mut tx = self.store.read().await?;
+        let mut tx = self.read(workspace_id).await?;
         let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
         policy::authorize(Capability::WorkspaceManage, Reach::Workspace, standing, Some(()))?;
         Ok(tx.memberships(workspace_id, page).await?)
@@ -133,18 +141,19 @@ impl Service {
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.grant_entitlement_once(actor, workspace_id, environment_id, user_id)).await
+        self.mutate(workspace_id, |tx| self.grant_entitlement_once(tx, actor, workspace_id, environment_id, user_id))
+            .await
     }
 
     async fn grant_entitlement_once(
         &self,
+        mut tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         environment_id: Uuid,
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let operation = Operation::EntitlementGrant;
-        let mut tx = self.write(workspace_id).await?;
         tx.lock_workspace(workspace_id).await?;
         let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
@@ -172,18 +181,19 @@ impl Service {
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.retrying(|| self.end_entitlement_once(actor, workspace_id, environment_id, user_id)).await
+        self.mutate(workspace_id, |tx| self.end_entitlement_once(tx, actor, workspace_id, environment_id, user_id))
+            .await
     }
 
     async fn end_entitlement_once(
         &self,
+        mut tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         environment_id: Uuid,
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let operation = Operation::EntitlementEnd;
-        let mut tx = self.write(workspace_id).await?;
         tx.lock_workspace(workspace_id).await?;
         let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
@@ -203,11 +213,11 @@ impl Service {
     /// A transaction of somebody who may manage the workspace, and the only one of its kind there.
     pub(super) async fn managing(
         &self,
+        mut tx: WriteTx,
         actor: Actor,
         workspace_id: Uuid,
         operation: Operation,
     ) -> Result<WriteTx, Error> {
-        let mut tx = self.write(workspace_id).await?;
         tx.lock_workspace(workspace_id).await?;
         let (standing, _) = tx.locked_standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
         let ask = Ask::workspace(actor, operation, Capability::WorkspaceManage);

@@ -6,6 +6,7 @@
 //!
 //! | file | operations |
 //! |---|---|
+//! | `migration.rs` | system plane: [`Service::migrate_up`], [`Service::migrate_down`], [`Service::migrations`], [`Service::role_sql`], [`Service::apply_roles`] |
 //! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::users`] |
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
@@ -23,6 +24,7 @@ mod environment;
 mod inventory;
 mod lookup;
 mod membership;
+mod migration;
 mod resolve;
 mod setup;
 
@@ -36,6 +38,8 @@ pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
 pub use setup::Settings;
 
+pub use crate::store::{Migration, MigrationState};
+
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
 use crate::binding::Decider;
@@ -43,13 +47,14 @@ use crate::clock::{Clock, Ids};
 use crate::error::Error;
 use crate::policy::{self, Capability, Denial, Reach, Standing};
 use crate::secret::MasterKey;
-use crate::store::{Store, WriteTx};
+use crate::store::{Deadline, ReadTx, Store, StoreError, WriteTx};
 use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
 
-/// How often a transaction that met another one is begun again.
-const ATTEMPTS: u32 = 6;
-/// The wait before the second attempt; it doubles.
+/// How often a transaction that met another one is begun again, within the time a mutation has.
+const ATTEMPTS: u32 = 12;
+/// The wait before the second attempt; it doubles, up to the other.
 const BACKOFF_MS: u64 = 5;
+const LONGEST_BACKOFF_MS: u64 = 160;
 
 /// Every operation there is, on one opened database. `Send + Sync`; share it by reference.
 #[derive(Debug)]
@@ -59,6 +64,7 @@ pub struct Service {
     clock: Clock,
     ids: Ids,
     master: Arc<MasterKey>,
+    deadline: Duration,
 }
 
 /// What a mutation asks the policy.
@@ -110,10 +116,6 @@ impl Service {
         }
     }
 
-    async fn write(&self, workspace_id: Uuid) -> Result<WriteTx, Error> {
-        Ok(self.store.write(workspace_id, self.clock.now(), &self.ids, &self.master).await?)
-    }
-
     /// Judges a mutation. A denial is told of in the same transaction: a member's in the workspace's chain, with
     /// the environment only if the member may know of it; a stranger's in the platform's own (X43).
     async fn admit<T>(
@@ -131,7 +133,7 @@ impl Service {
                 event.denial = Some(denial);
                 event.environment_id = environment_id.filter(|_| denial == Denial::Forbidden);
                 if !standing.is_member() {
-                    tx.tell_the_platform();
+                    tx.tell_the_platform().await?;
                 }
                 tx.commit(event).await?;
                 Err(denial.into())
@@ -139,24 +141,49 @@ impl Service {
         }
     }
 
-    /// Does a whole transaction again as long as others were in its way, a bounded number of times, each after a
-    /// longer wait of random length.
-    async fn retrying<T, F, Attempt>(&self, attempt: F) -> Result<T, Error>
+    /// Reads one state of a workspace.
+    async fn read(&self, workspace_id: Uuid) -> Result<ReadTx, Error> {
+        Ok(self.store.read(workspace_id).await?)
+    }
+
+    /// A mutation: one transaction on a workspace, done whole again as long as others were in its way, a bounded number
+    /// of times, each after a longer wait of random length. Everything before a COMMIT is sent has one deadline
+    /// (P381-14); past it nothing was written.
+    async fn mutate<T, F, Attempt>(&self, workspace_id: Uuid, attempt: F) -> Result<T, Error>
     where
-        F: Fn() -> Attempt,
+        F: Fn(WriteTx) -> Attempt,
+        Attempt: Future<Output = Result<T, Error>>,
+    {
+        let deadline = Deadline::after(self.deadline);
+        tokio::select! {
+            biased;
+            outcome = self.attempts(workspace_id, &deadline, attempt) => outcome,
+            () = deadline.passed() => Err(StoreError::DeadlineExceeded.into()),
+        }
+    }
+
+    async fn attempts<T, F, Attempt>(&self, workspace_id: Uuid, deadline: &Deadline, attempt: F) -> Result<T, Error>
+    where
+        F: Fn(WriteTx) -> Attempt,
         Attempt: Future<Output = Result<T, Error>>,
     {
         let mut wait_ms = BACKOFF_MS;
-        for _ in 1..ATTEMPTS {
-            match attempt().await {
-                Err(error) if error.is_transient() => {}
+        let mut left = ATTEMPTS;
+        loop {
+            let begun = self.store.write(workspace_id, deadline, self.clock.now(), &self.ids, &self.master).await;
+            let outcome = match begun {
+                Ok(tx) => attempt(tx).await,
+                Err(error) => Err(error.into()),
+            };
+            left = left.saturating_sub(1);
+            match outcome {
+                Err(error) if error.is_transient() && left > 0 => {}
                 outcome => return outcome,
             }
             let [random] = *self.ids.random::<1>()?;
             let jitter_ms = wait_ms.saturating_mul(u64::from(random)) / 255;
             tokio::time::sleep(Duration::from_millis(wait_ms.saturating_add(jitter_ms))).await;
-            wait_ms = wait_ms.saturating_mul(2);
+            wait_ms = wait_ms.saturating_mul(2).min(LONGEST_BACKOFF_MS);
         }
-        attempt().await
     }
 }

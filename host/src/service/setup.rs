@@ -3,9 +3,11 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use provident_identity::Identity;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::Service;
 use crate::actor::SystemPlane;
@@ -16,16 +18,25 @@ use crate::error::{Conflict, Error};
 use crate::page::{Page, PageRequest};
 use crate::policy::FIRST_ROLE;
 use crate::secret::{MasterKey, SecretError};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError, WriteTx};
 use crate::workspace::{DisplayName, PLATFORM_SLUG, PLATFORM_WORKSPACE, Slug, User, Workspace};
+
+/// What a mutation has until its COMMIT is sent, unless told otherwise (P381-14).
+const MUTATION_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Where an installation keeps what, and where its times and ids come from.
 #[derive(Clone)]
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://…`.
     pub database_url: String,
-    /// The master key's file.
+    /// The master key's file. Not looked at if the key is given.
     pub master_key_path: PathBuf,
+    /// The master key's text form, if it is not kept in a file.
+    pub master_key: Option<Zeroizing<String>>,
+    /// Whether a PostgreSQL role is good enough that could pass by what holds the others.
+    pub allow_privileged_role: bool,
+    /// What a mutation has until its COMMIT is sent (P381-14).
+    pub mutation_deadline: Duration,
     /// Times.
     pub clock: Clock,
     /// Ids, keys and nonces.
@@ -40,29 +51,52 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The machine's own clock and randomness.
+    /// The machine's own clock and randomness, a key in a file, a role that is held, and 2 seconds a mutation.
     #[must_use]
     pub fn new(database_url: impl Into<String>, master_key_path: impl Into<PathBuf>) -> Self {
         Self {
             database_url: database_url.into(),
             master_key_path: master_key_path.into(),
+            master_key: None,
+            allow_privileged_role: false,
+            mutation_deadline: MUTATION_DEADLINE,
             clock: Clock::system(),
             ids: Ids::system(),
         }
+    }
+
+    fn load_master_key(&self) -> Result<MasterKey, SecretError> {
+        match &self.master_key {
+            Some(text) => MasterKey::from_text(text),
+            None => MasterKey::load(&self.master_key_path),
+        }
+    }
+
+    /// Whether set-up may make tables: in a file of its own, or as a role that is said to be good enough.
+    fn makes_tables(&self) -> bool {
+        self.allow_privileged_role || self.database_url.starts_with("sqlite:")
     }
 }
 
 impl Service {
     /// Sets an installation up: database, tables, master key, the platform's own chain. What is there already
-    /// stays; a database whose master key is gone is refused, not given a new one.
+    /// stays; a database whose master key is gone is refused, not given a new one. The tables of a PostgreSQL database
+    /// are made by its owner: see [`Service::migrate_up`].
     ///
     /// # Errors
-    /// When database or key cannot be made or do not belong together.
+    /// When database or key cannot be made or do not belong together; `database-unmigrated`,
+    /// `database-role-privileged`.
     pub async fn init(_plane: &SystemPlane, settings: &Settings) -> Result<Self, Error> {
-        let store = Store::open_or_create(&settings.database_url).await?;
-        store.migrate().await?;
-        let set_up = store.read().await?.chain_head(PLATFORM_WORKSPACE).await?.is_some();
-        let master = match MasterKey::load(&settings.master_key_path) {
+        let url = settings.database_url.as_str();
+        let store = match Store::open(url, settings.allow_privileged_role).await {
+            Err(StoreError::Unmigrated) if settings.makes_tables() => {
+                store::migrate_up(url).await?;
+                Store::open(url, settings.allow_privileged_role).await?
+            }
+            opened => opened?,
+        };
+        let set_up = store.read(PLATFORM_WORKSPACE).await?.chain_head(PLATFORM_WORKSPACE).await?.is_some();
+        let master = match settings.load_master_key() {
             Err(SecretError::Missing) if !set_up => {
                 let master = MasterKey::generate(&settings.ids)?;
                 match master.store(&settings.master_key_path) {
@@ -77,7 +111,7 @@ impl Service {
         };
         let service = Self::with(store, master, settings)?;
         if !set_up {
-            service.retrying(|| service.init_once()).await?;
+            service.mutate(PLATFORM_WORKSPACE, |tx| service.init_once(tx)).await?;
         }
         service.refuse_other_master_key().await?;
         Ok(service)
@@ -89,8 +123,8 @@ impl Service {
     /// `database-unmigrated` or `database-not-initialised` if it was not, naming the command to run; errors of
     /// the master key if it is missing or another one.
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
-        let store = Store::open(&settings.database_url).await?;
-        let master = MasterKey::load(&settings.master_key_path)?;
+        let store = Store::open(&settings.database_url, settings.allow_privileged_role).await?;
+        let master = settings.load_master_key()?;
         let service = Self::with(store, master, settings)?;
         service.refuse_other_master_key().await?;
         Ok(service)
@@ -103,11 +137,11 @@ impl Service {
             clock: settings.clock.clone(),
             ids: settings.ids.clone(),
             master: Arc::new(master),
+            deadline: settings.mutation_deadline,
         })
     }
 
-    async fn init_once(&self) -> Result<(), Error> {
-        let mut tx = self.write(PLATFORM_WORKSPACE).await?;
+    async fn init_once(&self, mut tx: WriteTx) -> Result<(), Error> {
         let (_, sealed) = self.master.new_note_key(PLATFORM_WORKSPACE, &self.ids)?;
         if !tx.insert_chain_head(PLATFORM_WORKSPACE, &sealed).await? {
             // Somebody else set it up meanwhile.
@@ -118,7 +152,7 @@ impl Service {
     }
 
     async fn refuse_other_master_key(&self) -> Result<(), Error> {
-        let head = self.store.read().await?.chain_head(PLATFORM_WORKSPACE).await?;
+        let head = self.read(PLATFORM_WORKSPACE).await?.chain_head(PLATFORM_WORKSPACE).await?;
         let head = head.ok_or(StoreError::NotInitialised)?;
         self.master.open_note_key(&head.note_key, PLATFORM_WORKSPACE, head.note_key_version)?;
         Ok(())
@@ -137,17 +171,18 @@ impl Service {
     ) -> Result<Workspace, Error> {
         let slug: Slug = slug.parse().map_err(|_| bad_slug())?;
         let display_name = self::display_name(display_name)?;
-        self.retrying(|| self.create_workspace_once(&slug, &display_name, owner_user_id)).await
+        let id = self.ids.next(self.clock.now())?;
+        self.mutate(id, |tx| self.create_workspace_once(tx, id, &slug, &display_name, owner_user_id)).await
     }
 
     async fn create_workspace_once(
         &self,
+        mut tx: WriteTx,
+        id: Uuid,
         slug: &Slug,
         display_name: &DisplayName,
         owner_user_id: Uuid,
     ) -> Result<Workspace, Error> {
-        let id = self.ids.next(self.clock.now())?;
-        let mut tx = self.write(id).await?;
         if !tx.is_live_user(owner_user_id).await? {
             return Err(unknown_user());
         }
@@ -170,7 +205,7 @@ impl Service {
     /// # Errors
     /// Internal ones.
     pub async fn workspaces(&self, _plane: &SystemPlane, page: PageRequest) -> Result<Page<Workspace>, Error> {
-        Ok(self.store.read().await?.workspaces(page).await?)
+        Ok(self.read(PLATFORM_WORKSPACE).await?.workspaces(page).await?)
     }
 
     /// Makes a person known. They are a stranger everywhere until made a member.
@@ -179,11 +214,10 @@ impl Service {
     /// `bad-display-name`.
     pub async fn create_user(&self, _plane: &SystemPlane, display_name: &str) -> Result<User, Error> {
         let display_name = self::display_name(display_name)?;
-        self.retrying(|| self.create_user_once(&display_name)).await
+        self.mutate(PLATFORM_WORKSPACE, |tx| self.create_user_once(tx, &display_name)).await
     }
 
-    async fn create_user_once(&self, display_name: &DisplayName) -> Result<User, Error> {
-        let mut tx = self.write(PLATFORM_WORKSPACE).await?;
+    async fn create_user_once(&self, mut tx: WriteTx, display_name: &DisplayName) -> Result<User, Error> {
         let id = tx.new_id()?;
         let user = tx.insert_user(id, display_name).await?;
         let mut event = Draft::new(Operation::UserCreate, Decider::System);
@@ -197,7 +231,7 @@ impl Service {
     /// # Errors
     /// Internal ones.
     pub async fn users(&self, _plane: &SystemPlane, page: PageRequest) -> Result<Page<User>, Error> {
-        Ok(self.store.read().await?.users(page).await?)
+        Ok(self.read(PLATFORM_WORKSPACE).await?.users(page).await?)
     }
 }
 

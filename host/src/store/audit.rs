@@ -252,6 +252,7 @@ impl WriteTx {
         let hash = chain_hash(&head.last_hash, &json);
         self.insert_event(&event, &head.last_hash, &hash).await?;
         self.move_head(event.number, &hash).await?;
+        self.deadline.commit()?;
         match self.read.tx {
             Tx::Postgres(tx) => tx.commit().await,
             Tx::Sqlite(tx) => tx.commit().await,

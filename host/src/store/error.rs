@@ -10,7 +10,7 @@ pub enum StoreError {
     #[error("the database URL is not one of `sqlite:PATH` and `postgres://…`")]
     InvalidUrl,
     /// There are no tables, or old ones.
-    #[error("the database has no tables or old ones: run `provident init`")]
+    #[error("the database has no tables or old ones: run `provident migrate up`, or `provident init` for a new one")]
     Unmigrated,
     /// The tables are of a later version of this program.
     #[error("the database was made by a later version of this program")]
@@ -21,9 +21,25 @@ pub enum StoreError {
     /// A chain has no head.
     #[error("the database is not set up: run `provident init`")]
     NotInitialised,
+    /// The database's role could pass by what holds the others.
+    #[error(
+        "the database role may see or change more than the application should (superuser, BYPASSRLS or owner of the \
+         tables): connect as `provident_app`, see `provident migrate roles`, or add \
+         --allow-privileged-database-role"
+    )]
+    PrivilegedRole,
+    /// Going down would discard decisions.
+    #[error("there are bindings: add --discard-bindings to lose them")]
+    BindingsExist,
+    /// A database that something is to be copied into has something in it.
+    #[error("the database to copy into is not empty")]
+    NotEmpty,
     /// Others were in the way for too long.
     #[error("the database is busy")]
     Busy,
+    /// The time for a mutation was up before it could be committed. Nothing was written.
+    #[error("not done within the time a mutation has; nothing was written, and it may be tried again")]
+    DeadlineExceeded,
     /// It cannot be reached.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
@@ -57,7 +73,11 @@ impl StoreError {
         "database-too-new",
         "database-altered",
         "database-not-initialised",
+        "database-role-privileged",
+        "bindings-exist",
+        "database-not-empty",
         "database-busy",
+        "deadline-exceeded",
         "database-unavailable",
         "database-refused",
         "database-corrupt",
@@ -73,7 +93,11 @@ impl StoreError {
             Self::TooNew => "database-too-new",
             Self::Altered(_) => "database-altered",
             Self::NotInitialised => "database-not-initialised",
+            Self::PrivilegedRole => "database-role-privileged",
+            Self::BindingsExist => "bindings-exist",
+            Self::NotEmpty => "database-not-empty",
             Self::Busy => "database-busy",
+            Self::DeadlineExceeded => "deadline-exceeded",
             Self::Unavailable(_) => "database-unavailable",
             Self::Refused { .. } => "database-refused",
             Self::Corrupt(_) => "database-corrupt",
@@ -101,9 +125,12 @@ impl From<sqlx::Error> for StoreError {
         match error {
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
-                // Serialization failure, deadlock, lock not available, lock time-out; SQLITE_BUSY and SQLITE_LOCKED
-                // in all their extended forms.
-                let postgres_busy = ["40001", "40P01", "55P03"].contains(&code.as_ref());
+                // The time-outs a transaction sets for itself are what is left of its deadline.
+                if ["55P03", "57014"].contains(&code.as_ref()) {
+                    return Self::DeadlineExceeded;
+                }
+                // Serialization failure, deadlock; SQLITE_BUSY and SQLITE_LOCKED in all their extended forms.
+                let postgres_busy = ["40001", "40P01"].contains(&code.as_ref());
                 let sqlite_busy = code.len() < 5 && code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
                 if postgres_busy || sqlite_busy {
                     return Self::Busy;

@@ -14,17 +14,22 @@ mod environment;
 mod error;
 mod inventory;
 mod membership;
+mod migration;
 mod open;
 mod platform;
+mod role;
 mod source;
 mod statement;
 mod tx;
 
 pub use environment::EnvironmentScope;
 pub use error::StoreError;
+pub use migration::{Migration, MigrationState};
 pub use open::Store;
 pub use statement::statements_run;
 
 pub(crate) use binding::NewBinding;
 pub(crate) use inventory::{KnownItem, Observation};
-pub(crate) use tx::{ReadTx, WriteTx};
+pub(crate) use migration::{migrate_down, migrate_up, migrations};
+pub(crate) use role::{apply_roles, role_sql};
+pub(crate) use tx::{Deadline, ReadTx, WriteTx};

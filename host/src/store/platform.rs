@@ -10,7 +10,7 @@ use super::open::Store;
 use super::tx::{ReadTx, WriteTx};
 use crate::clock::Timestamp;
 use crate::page::{Page, PageRequest};
-use crate::workspace::{DisplayName, Slug, User, Workspace};
+use crate::workspace::{DisplayName, PLATFORM_WORKSPACE, Slug, User, Workspace};
 
 #[derive(FromRow)]
 struct WorkspaceRow {
@@ -63,7 +63,7 @@ pub(super) fn display_name(text: &str) -> Result<DisplayName, StoreError> {
 impl Store {
     /// The workspace of this slug. Before a transaction, because a transaction is about one workspace.
     pub(crate) async fn workspace_id_by_slug(&self, slug: &str) -> Result<Option<Uuid>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.read(PLATFORM_WORKSPACE).await?;
         let text = sql!("workspace_id_by_slug", "SELECT id FROM workspaces WHERE slug = $1");
         Ok(on!(read.tx, |conn| sqlx::query_scalar(text).bind(slug).fetch_optional(conn))?)
     }

@@ -6,9 +6,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::StoreError;
 use super::engine::Tx;
 use crate::clock::{Ids, NoRandomness, Timestamp};
 use crate::secret::MasterKey;
@@ -26,21 +31,55 @@ impl ReadTx {
     }
 }
 
+/// Until when a mutation may do everything before its COMMIT is sent (P381-14). From then on it is awaited, however
+/// long it takes: whether it happened must be known.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    committing: Arc<AtomicBool>,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub(crate) fn after(time: Duration) -> Self {
+        Self { at: Instant::now() + time, committing: Arc::default() }
+    }
+
+    /// What is left, to the millisecond, and never nothing: to an engine 0 means for ever.
+    pub(super) fn left_ms(&self) -> u128 {
+        self.at.saturating_duration_since(Instant::now()).as_millis().max(1)
+    }
+
+    /// Ends when the time is up and nothing is being committed.
+    pub(crate) async fn passed(&self) {
+        tokio::time::sleep_until(self.at).await;
+        if self.committing.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Says that COMMIT is about to be sent, if there is time.
+    pub(super) fn commit(&self) -> Result<(), StoreError> {
+        if Instant::now() >= self.at {
+            return Err(StoreError::DeadlineExceeded);
+        }
+        self.committing.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 /// A transaction that writes.
 #[derive(Debug)]
 pub(crate) struct WriteTx {
     pub(super) read: ReadTx,
     pub(super) workspace_id: Uuid,
     pub(super) now: Timestamp,
+    pub(super) deadline: Deadline,
     pub(super) ids: Ids,
     pub(super) master: Arc<MasterKey>,
 }
 
 impl WriteTx {
-    pub(super) fn new(read: ReadTx, workspace_id: Uuid, now: Timestamp, ids: Ids, master: Arc<MasterKey>) -> Self {
-        Self { read, workspace_id, now, ids, master }
-    }
-
     /// When this transaction says it happened.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
@@ -52,9 +91,18 @@ impl WriteTx {
     }
 
     /// Has the event told in the platform's own chain: a tenant's log never shows a stranger (X43).
-    pub(crate) fn tell_the_platform(&mut self) {
+    pub(crate) async fn tell_the_platform(&mut self) -> Result<(), StoreError> {
+        if let Tx::Postgres(tx) = &mut self.read.tx {
+            sqlx::raw_sql(AssertSqlSafe(scope_to(PLATFORM_WORKSPACE))).execute(&mut **tx).await?;
+        }
         self.workspace_id = PLATFORM_WORKSPACE;
+        Ok(())
     }
+}
+
+/// Says which workspace the rest of a PostgreSQL transaction sees.
+pub(super) fn scope_to(workspace_id: Uuid) -> String {
+    format!("SET LOCAL provident.workspace_id = '{workspace_id}'")
 }
 
 impl Deref for WriteTx {
