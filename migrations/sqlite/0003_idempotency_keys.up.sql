@@ -35,3 +35,7 @@ CREATE INDEX ix_idempotency_created
     ON idempotency_keys (workspace_id, created_at);
 CREATE INDEX ix_idempotency_binding
     ON idempotency_keys (workspace_id, binding_id);
+CREATE TRIGGER tr_idempotency_key_frozen BEFORE UPDATE OF
+    workspace_id, acting_user_id, idempotency_key
+    ON idempotency_keys
+BEGIN SELECT RAISE(ABORT, 'idempotency_keys: its key does not change'); END;

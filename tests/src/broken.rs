@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::catalog::Table;
 use crate::rows::{
     ENVIRONMENT, FOREIGN, LATER, MEMBER, NOTHING, OTHER_WORKSPACE, PROVIDER, Row, SECOND_CONNECTION, SECOND_PROVIDER,
-    SISTER, STRANGER, THEN, Value, connection_of, item_of, profile_of, run_of, snapshot_of, valid, version_of,
+    SISTER, STRANGER, THEN, Value, binding_of, connection_of, item_of, profile_of, run_of, snapshot_of, valid,
+    version_of,
 };
 
 /// A text of so many bytes.
@@ -285,6 +286,14 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_events_genesis": "previous_hash" = "0".repeat(64);
             "ck_events_genesis": "number" = 1;
         }
+        "idempotency_keys" {
+            "ck_idempotency_key": "idempotency_key" = "";
+            "ck_idempotency_key": "idempotency_key" = text(256);
+            "ck_idempotency_operation": "operation" = "binding.read";
+            "ck_idempotency_request_sha256": "request_sha256" = text(64);
+            "ck_idempotency_request_sha256": "request_sha256" = "d".repeat(63);
+            "ck_idempotency_request_sha256": "request_sha256" = "D".repeat(64);
+        }
         "audit_heads" {
             "ck_heads_last_number": "last_number" = -1, "last_hash" = "a".repeat(64);
             "ck_heads_last_hash": "last_hash" = "z".repeat(64), "last_number" = 1;
@@ -423,6 +432,11 @@ pub fn references() -> Vec<Broken> {
         "audit_events" {
             "fk_events_workspace": "workspace_id" = NOTHING, "managed_environment_id" = NULL;
             "fk_events_environment": "managed_environment_id" = FOREIGN;
+        }
+        "idempotency_keys" {
+            "fk_idempotency_membership": "acting_user_id" = STRANGER;
+            "fk_idempotency_binding": "binding_id" = NOTHING;
+            "fk_idempotency_binding": "binding_id" = binding_of(FOREIGN);
         }
         "audit_heads" { "fk_heads_workspace": "workspace_id" = NOTHING; }
         "provider_resource_bindings" {

@@ -30,6 +30,8 @@ pub struct Table {
     pub indexes: Vec<Key>,
     /// Name and text, by name.
     pub triggers: Vec<(String, String)>,
+    /// On PostgreSQL: whether row-level security is on and holds the owner too, then its policies by name.
+    pub policies: Vec<(String, String)>,
 }
 
 /// One column.
@@ -111,6 +113,9 @@ impl fmt::Display for Table {
         for (name, text) in &self.triggers {
             writeln!(f, "  trigger {name}: {text}")?;
         }
+        for (name, text) in &self.policies {
+            writeln!(f, "  policy {name}: {text}")?;
+        }
         Ok(())
     }
 }
@@ -139,7 +144,7 @@ pub async fn read(raw: &mut Raw) -> Result<Vec<Table>, sqlx::Error> {
     let query = match raw {
         Raw::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
         Raw::Postgres(_) => {
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') \
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition \
              ORDER BY relname COLLATE \"C\""
         }
     };
@@ -228,7 +233,25 @@ async fn postgres(raw: &mut Raw, name: &str) -> Result<Table, sqlx::Error> {
         let [name, text] = cells(row);
         table.triggers.push((is(name), is(text)));
     }
+    table.policies = policies(raw, name).await?;
     Ok(table)
+}
+
+async fn policies(raw: &mut Raw, name: &str) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let query = format!(
+        "SELECT '', 'enabled ' || relrowsecurity || ', forced ' || relforcerowsecurity
+         FROM pg_class WHERE oid = '{name}'::regclass
+         UNION ALL
+         SELECT polname, CASE polpermissive WHEN true THEN 'permissive' ELSE 'restrictive' END || ' for ' || CAST(polcmd AS text)
+             || ' using ' || coalesce(pg_get_expr(polqual, polrelid), '-')
+             || ' check ' || coalesce(pg_get_expr(polwithcheck, polrelid), '-')
+         FROM pg_policy WHERE polrelid = '{name}'::regclass ORDER BY 1"
+    );
+    let rows = raw.rows(&query).await?.into_iter().map(|row| {
+        let [name, text] = cells(row);
+        (is(name), one_line(&is(text)))
+    });
+    Ok(rows.collect())
 }
 
 async fn sqlite(raw: &mut Raw, name: &str) -> Result<Table, sqlx::Error> {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::database::TestDatabase;
+use crate::database::{Engine, TestDatabase};
 use crate::program;
 
 /// What a run said, and how it ended.
@@ -245,13 +245,16 @@ impl Site {
         Self { directory: TempDir::new().unwrap(), database: None }
     }
 
-    /// The same on a database of its own.
+    /// The same on a database of its own. On PostgreSQL its owner makes the tables, as `init` does not.
     ///
     /// # Panics
     ///
-    /// When no directory can be made.
+    /// When no directory can be made, or the tables cannot.
     #[must_use]
     pub fn on(database: TestDatabase) -> Self {
+        if database.engine() == Engine::Postgres {
+            let _ = run(["migrate", "up", "--database-url", &database.owner_url()], "").ok();
+        }
         Self { directory: TempDir::new().unwrap(), database: Some(database) }
     }
 

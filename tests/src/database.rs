@@ -181,6 +181,15 @@ impl TestDatabase {
         self.url_for("provident_owner")
     }
 
+    /// A URL of it, for an administrator of its server.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        match &self.place {
+            Place::Sqlite { .. } => self.url(),
+            Place::Postgres { server, name } => server.admin_url(name),
+        }
+    }
+
     fn url_for(&self, role: &str) -> String {
         match &self.place {
             Place::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
@@ -239,6 +248,17 @@ impl TestDatabase {
     /// What the migration that failed says.
     pub async fn migrate(&self) -> Result<(), Error> {
         Service::migrate_up(&SystemPlane::at_the_shell(), &self.owner_url()).await.map(drop)
+    }
+
+    /// Has its owner make the tables, where set-up does not: on PostgreSQL.
+    ///
+    /// # Panics
+    ///
+    /// When they cannot be made.
+    pub async fn prepare(&self) {
+        if self.engine() == Engine::Postgres {
+            self.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+        }
     }
 
     /// Takes it down to the migration `target`, whatever is lost; 0 is before the first.

@@ -101,6 +101,15 @@ impl Server {
         }
     }
 
+    /// A URL of the database `name` for the administrator.
+    #[must_use]
+    pub fn admin_url(&self, name: &str) -> String {
+        match &self.directory {
+            Some(_) => self.url(name, "postgres"),
+            None => self.database(name).to_url_lossy().to_string(),
+        }
+    }
+
     /// Where the cluster lives; none if the server is somebody else's.
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {

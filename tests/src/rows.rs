@@ -36,6 +36,8 @@ pub const MEMBER: Uuid = id(0x0c01);
 pub const STRANGER: Uuid = id(0x0c02);
 /// The connection of `SECOND_PROVIDER` in `ENVIRONMENT`.
 pub const SECOND_CONNECTION: Uuid = id(0x0a1f);
+/// The environments of the world, with their workspaces.
+const ENVIRONMENTS: [(Uuid, Uuid); 3] = [(WORKSPACE, ENVIRONMENT), (WORKSPACE, SISTER), (OTHER_WORKSPACE, FOREIGN)];
 /// The id of nothing.
 pub const NOTHING: Uuid = id(0x0fff);
 
@@ -81,6 +83,12 @@ pub const fn profile_of(workspace: Uuid) -> Uuid {
 #[must_use]
 pub const fn snapshot_of(workspace: Uuid) -> Uuid {
     below(workspace, 6)
+}
+
+/// The binding of an environment of the world, about a subject of its own.
+#[must_use]
+pub const fn binding_of(environment: Uuid) -> Uuid {
+    below(environment, 7)
 }
 
 /// A value, written into SQL.
@@ -281,6 +289,14 @@ pub fn valid(table: &str) -> Row {
         "inventory_items" => inventory_item(here(own(row))),
         "provider_resource_bindings" => binding(here(own(row))),
         "audit_events" => event(row),
+        "idempotency_keys" => row
+            .with("workspace_id", WORKSPACE)
+            .with("acting_user_id", MEMBER)
+            .with("idempotency_key", format!("key-{}", fresh()))
+            .with("operation", "binding.create")
+            .with("request_sha256", "d".repeat(64))
+            .with("binding_id", binding_of(ENVIRONMENT))
+            .with("created_at", THEN),
         _ => row
             .with("workspace_id", WORKSPACE)
             .with("last_number", 0)
@@ -383,6 +399,21 @@ pub async fn world(database: &TestDatabase) -> Result<Raw, Error> {
 ///
 /// What the database says.
 pub async fn fill(raw: &mut Raw) -> Result<(), Error> {
+    fill_foundation(raw).await?;
+    for (workspace, environment) in ENVIRONMENTS {
+        let binding = valid("provider_resource_bindings").with("workspace_id", workspace);
+        let binding = binding.with("managed_environment_id", environment);
+        binding.with("id", binding_of(environment)).insert(raw).await?;
+    }
+    Ok(())
+}
+
+/// Fills the tables that are there before there are decisions.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn fill_foundation(raw: &mut Raw) -> Result<(), Error> {
     for user in [MEMBER, STRANGER] {
         valid("users").with("id", user).insert(raw).await?;
     }
@@ -396,7 +427,7 @@ pub async fn fill(raw: &mut Raw) -> Result<(), Error> {
         of("audit_heads").insert(raw).await?;
     }
     valid("workspace_memberships").with("workspace_id", OTHER_WORKSPACE).insert(raw).await?;
-    for (workspace, environment) in [(WORKSPACE, ENVIRONMENT), (WORKSPACE, SISTER), (OTHER_WORKSPACE, FOREIGN)] {
+    for (workspace, environment) in ENVIRONMENTS {
         fill_environment(raw, workspace, environment).await?;
     }
     let of = |table| valid(table).with("provider_key", SECOND_PROVIDER);

@@ -350,7 +350,12 @@ fn setting_up_twice_changes_nothing_and_another_key_is_refused() {
         let refused = Service::open(&settings).await.unwrap_err();
         assert_eq!(refused.code(), "database-unmigrated");
         assert!(refused.to_string().contains("provident init"), "{refused}");
+        if database.engine() == Engine::Postgres {
+            let refused = Service::init(&plane(), &settings).await.unwrap_err();
+            assert_eq!(refused.code(), "database-unmigrated", "tables are their owner's to make");
+        }
 
+        database.prepare().await;
         let service = Service::init(&plane(), &settings).await.unwrap();
         service.create_user(&plane(), "Ada").await.unwrap();
         service.close().await;
@@ -392,6 +397,7 @@ fn what_is_made_is_readable_by_its_owner_alone() {
         if database.engine() == Engine::Sqlite {
             settings.database_url = format!("sqlite://{}", inner.join("provident.db").display());
         }
+        database.prepare().await;
         let service = Service::init(&plane(), &settings).await.unwrap();
         service.create_user(&plane(), "Ada").await.unwrap();
         let mut files = 0;
@@ -445,6 +451,7 @@ fn a_database_of_another_program_or_time_is_refused() {
 #[test]
 fn those_who_set_up_one_place_at_once_all_find_it_set_up() {
     on_both_engines_empty(|database| async move {
+        database.prepare().await;
         for round in 0..3_u64 {
             let directory = tempfile::tempdir().unwrap();
             let mut settings = settings(&database, &directory);

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use provident_tests::console::{Person, Ran, Site, command, run, run_command, text};
-use provident_tests::database::on_both_engines_empty;
+use provident_tests::database::{Engine, on_both_engines_empty};
 use provident_tests::program;
 use serde_json::json;
 
@@ -171,8 +171,19 @@ fn every_command_that_touches_a_workspace_is_among_those_tried() {
             continue;
         }
         let takes = |argument: &str| help.contains(&format!("\n      {argument} <"));
-        let system =
-            ["init", "user create", "user list", "workspace create", "workspace list", "batch", "completions bash"];
+        let system = [
+            "init",
+            "migrate up",
+            "migrate down",
+            "migrate status",
+            "migrate roles",
+            "user create",
+            "user list",
+            "workspace create",
+            "workspace list",
+            "batch",
+            "completions bash",
+        ];
         let pure =
             name.trim().starts_with("key ") || name.trim().starts_with("component ") || name.trim() == "completions";
         if takes("--as") {
@@ -396,6 +407,10 @@ fn a_master_key_that_others_can_read_is_not_used() {
 fn what_is_not_set_up_says_which_command_does_it() {
     on_both_engines_empty(|database| async move {
         let site = Site::on(database);
+        // Nobody has made the tables.
+        if site.database().unwrap().engine() == Engine::Postgres {
+            site.database().unwrap().migrate_down(0).await.unwrap();
+        }
         let owner = Person {
             site: &site,
             id: "00000000-0000-7000-8000-000000000001".into(),

@@ -221,17 +221,24 @@ async fn sqlite_lets_only_the_end_of_a_binding_be_written() {
     let end = ["binding_status", "ended_at", "ended_by_user_id", "ended_note", "updated_at"];
     let mut frozen = 0;
     for column in table.columns.iter().filter(|column| !end.contains(&column.name.as_str())) {
-        for value in [column.name.as_str(), "NULL"] {
+        // Written as it is, a note has not changed.
+        let values = [column.name.as_str(), "NULL"].into_iter().filter(|value| *value != "operator_note");
+        for value in values {
             let by = raw.refusal(&format!("{}, {} = {value}", ending("revoked"), column.name)).await;
             let by = by.unwrap_or_else(|| panic!("{} may change", column.name));
-            assert_eq!(by, "provider_resource_bindings: only the end of a binding is written later", "{}", column.name);
+            let expected = match column.name.as_str() {
+                // A note may give way to its marker, and to nothing else, and not as its binding ends.
+                "operator_note" => ENDED_ONCE,
+                _ => "provider_resource_bindings: only the end of a binding is written later",
+            };
+            assert_eq!(by, expected, "{}", column.name);
         }
         frozen += 1;
     }
     assert_eq!(frozen, table.columns.len() - end.len());
     let alive = format!("UPDATE {BINDINGS} SET updated_at = '{LATER}'");
     assert_eq!(raw.refusal(&alive).await.as_deref(), Some(ENDED_ONCE));
-    assert_eq!(raw.execute(&ending("revoked")).await.unwrap(), 1);
+    assert!(raw.execute(&ending("revoked")).await.unwrap() > 1);
 }
 
 #[tokio::test]
@@ -239,7 +246,7 @@ async fn sqlite_never_brings_an_ended_binding_back() {
     for status in ["superseded", "revoked"] {
         let (_database, mut raw) = sqlite_world().await;
         taken(&mut raw, &binding()).await;
-        assert_eq!(raw.execute(&ending(status)).await.unwrap(), 1);
+        assert!(raw.execute(&ending(status)).await.unwrap() > 1);
         let back = "UPDATE provider_resource_bindings SET binding_status = 'active', ended_at = NULL, \
                     ended_by_user_id = NULL, ended_note = NULL";
         for change in [back, &ending("superseded"), &ending("revoked")] {

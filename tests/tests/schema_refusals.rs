@@ -150,7 +150,9 @@ async fn sqlite_deletes_nothing() {
         // Some tables are filled by the world; the others get a row of their own.
         let _ = uncrowded(&table.name).insert(&mut raw).await;
         let refused = raw.refusal(&format!("DELETE FROM {}", table.name)).await;
-        assert_eq!(refused, Some(format!("{}: nothing is deleted", table.name)));
+        // What was asked for under a key of one's own is kept for a day.
+        let expected = (table.name != "idempotency_keys").then(|| format!("{}: nothing is deleted", table.name));
+        assert_eq!(refused, expected);
     }
 }
 

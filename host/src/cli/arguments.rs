@@ -67,7 +67,7 @@ Examples:
     /// Make the data directory, the database and the master key, or complete what is there
     #[command(after_help = "Example:\n  provident --data-dir ./data init")]
     Init,
-    /// Make, change and show the tables of a database, and the roles that may use them (system plane)
+    /// Make and show a database's tables and roles (system plane)
     #[command(subcommand)]
     Migrate(MigrateCommand),
     /// Set up users (system plane)
@@ -210,7 +210,7 @@ pub(super) enum MigrateCommand {
 Roles belong to the cluster, and making them takes an administrator. No password is in the SQL.
 
 Examples:
-  provident migrate roles | psql -U postgres provident
+  provident migrate roles > roles.sql
   provident migrate roles --apply --database-url postgres://postgres@db/provident")]
     Roles {
         /// Run it, as the administrator the database URL names

@@ -4,6 +4,7 @@ use super::output::Failure;
 use clap::Args;
 use directories::ProjectDirs;
 use provident::error::Error;
+use provident::secret::SecretError;
 use provident::service::{Service, Settings};
 use std::env::VarError;
 use std::fs::DirBuilder;
@@ -82,7 +83,7 @@ impl Place {
             Ok(text) => Some(Zeroizing::new(text)),
             Err(VarError::NotPresent) => None,
             Err(VarError::NotUnicode(_)) => {
-                return Err(Failure::usage("master-key-malformed", format!("{MASTER_KEY} is not text")));
+                return Err(Error::from(SecretError::Malformed).into());
             }
         };
         Ok(settings)
