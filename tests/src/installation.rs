@@ -76,7 +76,7 @@ pub fn settings(database: &TestDatabase, directory: &TempDir) -> Settings {
     settings.clock = Clock::stepping(Timestamp::from_micros(START_US), 1_000_000);
     settings.ids = Ids::seeded(7);
     // No test is decided by how busy the machine is.
-    settings.mutation_deadline = Duration::from_secs(60);
+    settings.mutation_deadline = Duration::from_mins(1);
     settings
 }
 

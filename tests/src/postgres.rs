@@ -135,7 +135,7 @@ impl Server {
             }
             admin.close().await
         };
-        MADE.get_or_try_init(make).await.map(|()| ())
+        MADE.get_or_try_init(make).await.copied()
     }
 
     /// A connection as an administrator, retried while the server starts up.

@@ -200,7 +200,7 @@ fn an_installation_made_before_goes_up_and_says_what_it_said() {
         (&["audit", "list", "--limit", "500"][..], "audit.json"),
     ] {
         let scope = if file == "history.json" || file == "audit.json" { &who[..] } else { &there[..] };
-        let now: Json = serde_json::from_str(&site.run([words, scope].concat()).ok()).unwrap();
+        let now: Json = serde_json::from_str(site.run([words, scope].concat()).ok()).unwrap();
         assert!(still_says(&now, &expected(file)), "{file}: {now}");
     }
     // And it goes on from there.
