@@ -9,6 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use jiff::fmt::StdFmtWrite;
+use jiff::fmt::temporal::DateTimePrinter;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -23,6 +25,8 @@ pub struct Timestamp(i64);
 const EARLIEST_US: i64 = -62_167_219_200_000_000;
 /// 9999-12-30T21:59:59.999999Z: about the last moment the calendar crate knows.
 const LATEST_US: i64 = 253_402_207_199_999_999;
+/// All six digits behind the point, zeros too.
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 impl Timestamp {
     /// The moment so many microseconds after 1970, or the nearest one that can be written down.
@@ -47,7 +51,7 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = jiff::Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;
-        write!(f, "{}", moment.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+        PRINTER.print_timestamp(&moment, StdFmtWrite(f)).map_err(|_| fmt::Error)
     }
 }
 
@@ -69,6 +73,13 @@ impl FromStr for Timestamp {
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

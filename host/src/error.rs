@@ -7,6 +7,7 @@
 use provident_identity::{CallError, ComponentError, ErrorCode, IdentityError};
 use uuid::Uuid;
 
+use crate::audit::{Fault, InvalidCheckpoint};
 use crate::clock::NoRandomness;
 use crate::policy::Denial;
 use crate::secret::SecretError;
@@ -214,6 +215,17 @@ impl From<ComponentError> for Error {
     }
 }
 
+impl From<InvalidCheckpoint> for Error {
+    fn from(error: InvalidCheckpoint) -> Self {
+        let (field, message) = match error {
+            InvalidCheckpoint::Form => ("checkpoint", "not one JSON object of the format of checkpoints"),
+            InvalidCheckpoint::Number => ("number", "at least 0"),
+            InvalidCheckpoint::Hash => ("hash", "64 digits of lower-case hex, all zero exactly for number 0"),
+        };
+        Self::invalid("malformed-checkpoint", field, message)
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Internal(Internal::Store(error))
@@ -265,6 +277,8 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("last-entitlement", "an environment keeps at least one entitled owner"),
     ("entitlement-exists", "the member is entitled already"),
     ("not-entitled", "the member is not entitled"),
+    ("malformed-checkpoint", "a checkpoint is not of the form checkpoints have"),
+    ("checkpoint-of-another-workspace", "a checkpoint was not taken of the chain it is to be compared with"),
     ("database-url-invalid", "the database URL is not one of `sqlite:PATH` and `postgres://…`"),
     ("database-unmigrated", "the database has no or old tables; `provident migrate up` or `provident init` makes them"),
     ("database-too-new", "the database was made by a later version of the program"),
@@ -287,10 +301,14 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("no-randomness", "the system's source of randomness failed"),
 ];
 
-/// Every stable code there is: the component's, those of running it, the host's.
+/// Every stable code there is: the component's, those of running it, the host's, those of findings in a chain.
 pub fn all_codes() -> impl Iterator<Item = &'static str> {
     let component = ErrorCode::ALL.iter().map(|code| code.as_str());
-    component.chain(ComponentError::CODES.iter().copied()).chain(HOST_CODES.iter().map(|(code, _)| *code))
+    let host = HOST_CODES.iter().map(|(code, _)| *code);
+    component
+        .chain(ComponentError::CODES.iter().copied())
+        .chain(host)
+        .chain(Fault::ALL.iter().map(|fault| fault.code()))
 }
 
 #[cfg(test)]
@@ -332,6 +350,7 @@ mod tests {
             SecretError::DoesNotOpen.into(),
             NoRandomness.into(),
             Error::source_out_of_scope("x"),
+            InvalidCheckpoint::Form.into(),
         ];
         for error in errors {
             assert!(HOST_CODES.iter().any(|(code, _)| *code == error.code()), "{}", error.code());

@@ -187,6 +187,9 @@ pub enum Reach {
     Workspace,
     /// An environment or something in it: only the entitled know of it.
     Environment,
+    /// The workspace with every environment in it: only those entitled to all of them may have it. Whose role would
+    /// not do in any case is told so, and nothing of environments.
+    EveryEnvironment,
 }
 
 /// A refusal.
@@ -213,11 +216,16 @@ impl Denial {
 ///
 /// # Errors
 /// [`Denial::NotFound`] for strangers, for members without entitlement where `reach` asks for it, and for what
-/// does not exist; [`Denial::Forbidden`] for everybody else whose role lacks the capability.
+/// does not exist; [`Denial::Forbidden`] for everybody else whose role lacks the capability. Of every environment at
+/// once the role is judged first: otherwise the two refusals would tell a member whether there is an environment hidden
+/// from them.
 pub fn authorize<T>(capability: Capability, reach: Reach, standing: Standing, found: Option<T>) -> Result<T, Denial> {
     let role = match (standing, reach) {
         (Standing::Entitled(role), _) | (Standing::Member(role), Reach::Workspace) => role,
-        (Standing::Member(_), Reach::Environment) | (Standing::Stranger, _) => {
+        (Standing::Member(role), Reach::EveryEnvironment) if !role.allows(capability) => {
+            return Err(Denial::Forbidden);
+        }
+        (Standing::Member(_), Reach::Environment | Reach::EveryEnvironment) | (Standing::Stranger, _) => {
             return Err(Denial::NotFound);
         }
     };
@@ -249,6 +257,22 @@ mod tests {
                 let answer = authorize(capability, Reach::Environment, Standing::Entitled(role), Some(7));
                 let expected = if role.allows(capability) { Ok(7) } else { Err(Denial::Forbidden) };
                 assert_eq!(answer, expected, "{role} {capability}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_who_could_have_it_learns_of_hidden_environments_by_asking_for_every_one() {
+        for &capability in Capability::ALL {
+            for &role in Role::ALL {
+                let judged = |standing| authorize(capability, Reach::EveryEnvironment, standing, Some(()));
+                let (all, some) = (judged(Standing::Entitled(role)), judged(Standing::Member(role)));
+                if role.allows(capability) {
+                    assert_eq!((all, some), (Ok(()), Err(Denial::NotFound)), "{role} {capability}");
+                } else {
+                    assert_eq!((all, some), (Err(Denial::Forbidden), Err(Denial::Forbidden)), "{role} {capability}");
+                }
+                assert_eq!(judged(Standing::Stranger), Err(Denial::NotFound));
             }
         }
     }

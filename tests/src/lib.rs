@@ -12,4 +12,5 @@ pub mod installation;
 pub mod postgres;
 pub mod program;
 pub mod rows;
+pub mod trail;
 pub mod vectors;

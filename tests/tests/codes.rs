@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use provident::audit::Fault;
 use provident::error::HOST_CODES;
 use provident_identity::{ComponentError, ErrorCode};
 use provident_tests::guard::listing::{files, root};
@@ -52,6 +53,11 @@ fn every_failure_of_a_component_is_documented() {
 #[test]
 fn every_code_of_the_host_is_documented() {
     documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
+}
+
+#[test]
+fn every_finding_in_a_chain_is_documented() {
+    documents("Findings in a chain", Fault::ALL.iter().map(|fault| fault.code()));
 }
 
 /// The codes the command line gives itself: the first text after each of these calls.

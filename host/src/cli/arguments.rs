@@ -1,7 +1,9 @@
 //! What can be typed: the grammar of the command line, its help and its examples.
 
+mod audit;
 mod binding;
 
+pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
 pub(super) use binding::{
     BindingCommand, CreateArguments, DecisionArguments, FilterArguments, NoteArguments, ResourceArguments,
     SubjectArguments,
@@ -95,7 +97,7 @@ Example:
     /// Decide about subjects, and look decisions up
     #[command(subcommand)]
     Binding(Box<BindingCommand>),
-    /// Show what was done, by whom
+    /// Show what was done, by whom, and prove that nothing of it was changed
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -413,26 +415,4 @@ pub(super) struct InventoryFilterArguments {
     /// Only of this governance domain
     #[arg(long)]
     pub(super) domain: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub(super) enum AuditCommand {
-    /// List the events of the environments the actor is entitled to, oldest first
-    #[command(after_help = "\
-Examples:
-  provident audit list --as USER --workspace acme
-  provident audit list --as USER --workspace acme --environment ENV --after 120 --limit 50")]
-    List {
-        #[command(flatten)]
-        scope: Scope,
-        /// Only events of this environment
-        #[arg(long, value_name = "ENVIRONMENT")]
-        environment: Option<Uuid>,
-        /// Only events with a higher number
-        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-        after: u64,
-        /// At most so many events
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-    },
 }

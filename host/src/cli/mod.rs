@@ -66,6 +66,6 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             place.serve(async |service| inventory::inventory(service, output, command).await)
         }
         Command::Binding(command) => place.serve(async |service| binding::binding(service, output, *command).await),
-        Command::Audit(command) => place.serve(async |service| audit::audit(service, output, command).await),
+        Command::Audit(command) => audit::audit(&place, output, command),
     }
 }

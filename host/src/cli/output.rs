@@ -5,6 +5,7 @@
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use provident::audit::Finding;
 use provident::error::Error;
 use provident_identity::{CallError, ComponentError, IdentityError};
 use serde::Serialize;
@@ -209,6 +210,13 @@ impl From<ComponentError> for Failure {
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         Self::from(Error::from(error))
+    }
+}
+
+impl From<Finding> for Failure {
+    fn from(finding: Finding) -> Self {
+        let details = json!({ "workspace_id": finding.workspace_id, "number": finding.number });
+        Self { exit: 3, code: finding.fault.code().to_owned(), message: finding.to_string(), details }
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
-//! | `audit.rs` | [`Service::audit_events`] |
+//! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //!
 //! Every operation on a workspace takes the actor and the workspace; those on an environment take it by id;
 //! those on a record take the record's id and work in the record's own environment (P339-01).
@@ -34,6 +34,7 @@ use std::time::Duration;
 use provident_identity::Identity;
 use uuid::Uuid;
 
+pub use audit::{AuditExport, Auditor};
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
 pub use setup::Settings;

@@ -1,6 +1,6 @@
 //! Audit events and the heads of their chains; and the commit, which is where an event gets its place.
 
-use sqlx::FromRow;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -9,6 +9,7 @@ use super::tx::{ReadTx, WriteTx};
 use crate::audit::{AuditEvent, CHAIN_FORMAT, ChainedEvent, Draft, GENESIS_HASH, Place, chain_hash};
 use crate::clock::Timestamp;
 use crate::error::Internal;
+use crate::policy::Standing;
 use crate::secret::SealedNoteKey;
 
 /// The end of a workspace's chain, and the sealed key its notes are fingerprinted with.
@@ -92,6 +93,25 @@ struct EventRow {
     format: i32,
     previous_hash: String,
     hash: String,
+}
+
+/// A row of a chain, whatever is in it: an event that was tampered with may read back as none.
+#[derive(Debug)]
+pub(crate) struct ToldRow {
+    pub(crate) number: i64,
+    pub(crate) event: Option<ChainedEvent>,
+}
+
+impl<'r, R: Row> FromRow<'r, R> for ToldRow
+where
+    &'static str: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    EventRow: FromRow<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let event = EventRow::from_row(row).ok().map(ChainedEvent::from);
+        Ok(Self { number: row.try_get("number")?, event })
+    }
 }
 
 impl From<EventRow> for ChainedEvent {
@@ -208,6 +228,44 @@ impl ReadTx {
             .bind(limit)
             .fetch_all(conn))?;
         Ok(rows.into_iter().map(ChainedEvent::from).collect())
+    }
+
+    /// A piece of a whole chain: its rows after a number, in order.
+    pub(crate) async fn chain(
+        &mut self,
+        workspace_id: Uuid,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<ToldRow>, StoreError> {
+        let text = sql!(
+            "chain",
+            concat!(
+                "SELECT ",
+                event_columns!(),
+                " FROM audit_events WHERE workspace_id = $1 AND number > $2 ORDER BY number LIMIT $3"
+            )
+        );
+        Ok(on!(self.tx, |conn| sqlx::query_as(text).bind(workspace_id).bind(after).bind(limit).fetch_all(conn))?)
+    }
+
+    /// How a user stands to everything in a workspace: entitled, if to each environment there is. The same three
+    /// statements whatever is there.
+    pub(crate) async fn standing_to_all(&mut self, workspace_id: Uuid, user_id: Uuid) -> Result<Standing, StoreError> {
+        let (standing, _) = self.standing(workspace_id, user_id, Uuid::nil()).await?;
+        let text = sql!(
+            "environment_hidden_from",
+            "SELECT e.id FROM managed_environments e WHERE e.workspace_id = $1 AND NOT EXISTS ( \
+                 SELECT 1 FROM environment_entitlements t \
+                 WHERE t.workspace_id = $1 AND t.managed_environment_id = e.id AND t.user_id = $2 \
+                 AND t.ended_at IS NULL) \
+             LIMIT 1"
+        );
+        let hidden: Option<Uuid> =
+            on!(self.tx, |conn| sqlx::query_scalar(text).bind(workspace_id).bind(user_id).fetch_optional(conn))?;
+        Ok(match standing {
+            Standing::Member(role) if hidden.is_none() => Standing::Entitled(role),
+            standing => standing,
+        })
     }
 }
 

@@ -77,6 +77,13 @@ impl ReadTx {
         Ok(found.is_some())
     }
 
+    /// Whether there is such a workspace; the platform's own is one.
+    pub(crate) async fn is_workspace(&mut self, id: Uuid) -> Result<bool, StoreError> {
+        let text = sql!("is_workspace", "SELECT id FROM workspaces WHERE id = $1");
+        let found: Option<Uuid> = on!(self.tx, |conn| sqlx::query_scalar(text).bind(id).fetch_optional(conn))?;
+        Ok(found.is_some())
+    }
+
     /// Workspaces by id, the platform's own left out.
     pub(crate) async fn workspaces(&mut self, page: PageRequest) -> Result<Page<Workspace>, StoreError> {
         let text = sql!(
