@@ -72,6 +72,9 @@ Examples:
     /// Make and show a database's tables and roles (system plane)
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// Move an installation between databases (system plane)
+    #[command(subcommand)]
+    Database(DatabaseCommand),
     /// Set up users (system plane)
     #[command(subcommand)]
     User(UserCommand),
@@ -218,6 +221,24 @@ Examples:
         /// Run it, as the administrator the database URL names
         #[arg(long)]
         apply: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum DatabaseCommand {
+    /// Copy everything into a database with nothing in it
+    #[command(after_help = "\
+The source is the database of the data directory, or of --database-url. One state of it is copied while
+others may go on writing; every audit chain is verified where it arrived; all of it is there afterwards, or
+nothing. The master key is not copied: the copy is opened with the same one.
+
+Examples:
+  provident database copy --to postgres://provident_app@db/provident
+  provident database copy --database-url postgres://provident_app@db/provident --to sqlite:backup.sqlite")]
+    Copy {
+        /// The other database: sqlite:PATH, which is made, or postgres://…, whose tables are there
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
 }
 

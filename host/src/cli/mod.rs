@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod binding;
 mod component;
+mod database;
 mod documents;
 mod import;
 mod inventory;
@@ -17,7 +18,7 @@ mod output;
 mod place;
 mod setup;
 
-use arguments::{Arguments, Command, ComponentCommand, KeyCommand};
+use arguments::{Arguments, Command, ComponentCommand, DatabaseCommand, KeyCommand};
 use clap::{CommandFactory, Parser};
 use output::{Failure, Output};
 use std::ffi::OsString;
@@ -56,6 +57,9 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         }
         Command::Init => place.run(async |place| setup::init(place, output).await),
         Command::Migrate(command) => place.run(async |place| migrate::migrate(place, output, command).await),
+        Command::Database(DatabaseCommand::Copy { to }) => {
+            place.run(async |place| database::copy(place, output, &to).await)
+        }
         Command::User(command) => place.serve(async |service| setup::user(service, output, command).await),
         Command::Workspace(command) => place.serve(async |service| setup::workspace(service, output, command).await),
         Command::Environment(command) => {

@@ -92,7 +92,7 @@ impl Service {
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Verdict, Error> {
         let (mut tx, workspace_id) = self.whole_chain(auditor, workspace).await?;
-        let mut verifier = match checkpoint {
+        let verifier = match checkpoint {
             None => Verifier::new(workspace_id),
             Some(checkpoint) if checkpoint.workspace_id() == workspace_id => Verifier::held_to(checkpoint.clone()),
             Some(_) => {
@@ -100,24 +100,7 @@ impl Service {
                 return Err(Error::invalid("checkpoint-of-another-workspace", "workspace_id", message));
             }
         };
-        // No event has such a number, and no row can hide below it.
-        let mut after = i64::MIN;
-        loop {
-            let rows = tx.chain(workspace_id, after, CHAIN_ROWS).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.number;
-            for row in &rows {
-                let followed = match &row.event {
-                    Some(event) => verifier.follow(event),
-                    None => verifier.meet_unreadable(Some(row.number)),
-                };
-                if let Err(finding) = followed {
-                    return Ok(Err(finding));
-                }
-            }
-        }
-        let head = tx.chain_head(workspace_id).await?;
-        Ok(verifier.finish_at(head.as_ref().map(|head| (head.last_number, head.last_hash.as_str()))))
+        verify_chain(&mut tx, workspace_id, verifier).await
     }
 
     /// The end of a workspace's chain as its head has it, to be kept where whoever can change the chain cannot reach.
@@ -166,4 +149,30 @@ impl Service {
             }
         }
     }
+}
+
+/// Has a verifier follow a chain as one transaction sees it, to its head.
+pub(super) async fn verify_chain(
+    tx: &mut ReadTx,
+    workspace_id: Uuid,
+    mut verifier: Verifier,
+) -> Result<Verdict, Error> {
+    // No event has such a number, and no row can hide below it.
+    let mut after = i64::MIN;
+    loop {
+        let rows = tx.chain(workspace_id, after, CHAIN_ROWS).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.number;
+        for row in &rows {
+            let followed = match &row.event {
+                Some(event) => verifier.follow(event),
+                None => verifier.meet_unreadable(Some(row.number)),
+            };
+            if let Err(finding) = followed {
+                return Ok(Err(finding));
+            }
+        }
+    }
+    let head = tx.chain_head(workspace_id).await?;
+    Ok(verifier.finish_at(head.as_ref().map(|head| (head.last_number, head.last_hash.as_str()))))
 }

@@ -7,6 +7,7 @@
 //! | file | operations |
 //! |---|---|
 //! | `migration.rs` | system plane: [`Service::migrate_up`], [`Service::migrate_down`], [`Service::migrations`], [`Service::role_sql`], [`Service::apply_roles`] |
+//! | `copy.rs` | system plane: [`Service::copy_database`] |
 //! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::users`] |
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
@@ -20,6 +21,7 @@
 
 mod audit;
 mod binding;
+mod copy;
 mod environment;
 mod inventory;
 mod lookup;
@@ -35,6 +37,7 @@ use provident_identity::Identity;
 use uuid::Uuid;
 
 pub use audit::{AuditExport, Auditor};
+pub use copy::CopyReport;
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
 pub use setup::Settings;

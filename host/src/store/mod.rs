@@ -8,6 +8,7 @@
 mod audit;
 mod binding;
 mod binding_row;
+mod copy;
 mod encoding;
 mod engine;
 mod environment;
@@ -22,6 +23,7 @@ mod source;
 mod statement;
 mod tx;
 
+pub use copy::{COPIED_TABLES, CopiedTable, Kind};
 pub use environment::EnvironmentScope;
 pub use error::StoreError;
 pub use migration::{Migration, MigrationState};
