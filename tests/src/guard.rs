@@ -4,6 +4,7 @@
 //! with file, line and snippet for each violation (P339-32). `source` reads Rust, `listing` finds the files.
 
 pub mod arrows;
+pub mod authorization;
 pub mod listing;
 pub mod names;
 pub mod source;

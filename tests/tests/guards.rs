@@ -9,7 +9,7 @@ use provident_tests::guard::listing::{File, files, root};
 use provident_tests::guard::names::{NAMES, OPENINGS};
 use provident_tests::guard::vocabulary::PROVIDER_WORDS;
 use provident_tests::guard::workplace::WORKPLACE;
-use provident_tests::guard::{Guard, report, run};
+use provident_tests::guard::{Guard, authorization, report, run};
 
 fn project() -> Vec<File> {
     let project = files(&root()).unwrap();
@@ -255,4 +255,14 @@ fn the_guarded_rooms_are_there() {
     }
     let binding = |file: &&File| file.path.starts_with("host/src/") && file.path.contains("/binding");
     assert!(project.iter().filter(binding).count() >= 2, "the binding rooms are gone");
+}
+
+#[test]
+fn every_operation_asks_the_policy_exactly_once() {
+    let project = files(&root()).unwrap();
+    let service = project.iter().filter(|file| file.path.starts_with("host/src/service/"));
+    let service: Vec<(&str, &str)> = service.map(|file| (file.path.as_str(), file.text.as_str())).collect();
+    assert!(service.len() > 8, "{}", service.len());
+    let problems = authorization::problems(&service);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

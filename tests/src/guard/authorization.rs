@@ -1,0 +1,194 @@
+//! Every operation of the service asks the policy exactly once, and none goes without: counted along the calls from
+//! each public function of `host/src/service`, which is the list of operations its own documentation gives.
+//!
+//! Reads text, not types: a call is a known function's name before a parenthesis, in the same file if there is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::source::{lines, without_test_module};
+
+/// What asks: the one function that decides.
+const ASKS: &str = "policy::authorize(";
+
+/// A function as it is written.
+#[derive(Debug)]
+struct Function {
+    path: String,
+    public: bool,
+    signature: String,
+    body: String,
+}
+
+/// What is wrong with the operations of a service, given its files as path and text, `mod.rs` with the list among them.
+#[must_use]
+pub fn problems(files: &[(&str, &str)]) -> Vec<String> {
+    let mut functions: BTreeMap<String, Vec<Function>> = BTreeMap::new();
+    let mut listed = BTreeSet::new();
+    for (path, text) in files {
+        if path.ends_with("/mod.rs") {
+            listed.extend(operations(text));
+        }
+        for (name, function) in functions_of(path, text) {
+            functions.entry(name).or_default().push(function);
+        }
+    }
+    let mut problems = Vec::new();
+    let public = functions.iter().flat_map(|(name, all)| all.iter().map(move |function| (name, function)));
+    let public: Vec<_> = public.filter(|(_, function)| function.public).collect();
+    for name in &listed {
+        if !public.iter().any(|(found, _)| *found == name) {
+            problems.push(format!("`{name}` is listed as an operation and is none"));
+        }
+    }
+    for (name, function) in public {
+        if !listed.contains(name) {
+            problems.push(format!("{}: `{name}` is not in the list of operations", function.path));
+            continue;
+        }
+        let expected = usize::from(!of_the_system(&function.signature));
+        let asked = asks(function, &functions, &mut Vec::new());
+        if asked != expected {
+            problems.push(format!("{}: `{name}` asks the policy {asked} times, not {expected}", function.path));
+        }
+    }
+    problems
+}
+
+/// Whether an operation is for nobody in particular: the system plane's, the system's own, or opening.
+fn of_the_system(signature: &str) -> bool {
+    ["SystemPlane", "SystemActor", "settings: &Settings"].iter().any(|sign| signature.contains(sign))
+        && !signature.contains("Auditor")
+}
+
+/// How often a function asks, itself and through the functions it calls.
+fn asks(function: &Function, all: &BTreeMap<String, Vec<Function>>, above: &mut Vec<*const Function>) -> usize {
+    let this: *const Function = function;
+    if above.contains(&this) {
+        return 0;
+    }
+    above.push(this);
+    let mut count = function.body.matches(ASKS).count();
+    for name in calls(&function.body) {
+        let Some(named) = all.get(name) else { continue };
+        let here = named.iter().find(|named| named.path == function.path);
+        if let Some(called) = here.or_else(|| named.first().filter(|_| named.len() == 1)) {
+            count += asks(called, all, above);
+        }
+    }
+    above.pop();
+    count
+}
+
+/// The names before a parenthesis, each time they stand there; not those of methods of values, which are other rooms'.
+fn calls(body: &str) -> impl Iterator<Item = &str> {
+    body.match_indices('(').filter_map(|(at, _)| {
+        let before = &body[..at];
+        let start = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |place| place + 1);
+        let (owner, name) = before.split_at(start);
+        let of_a_value = owner.ends_with('.') && !owner.ends_with("self.");
+        (!name.is_empty() && !of_a_value).then_some(name)
+    })
+}
+
+/// The operations a list names, as `[`Service::name`]`.
+fn operations(text: &str) -> BTreeSet<String> {
+    let rows = text.lines().filter(|line| line.starts_with("//! |"));
+    let named = rows.flat_map(|line| line.split("[`Service::").skip(1));
+    named.filter_map(|rest| Some(rest.split_once("`]")?.0.to_owned())).collect()
+}
+
+fn functions_of(path: &str, text: &str) -> Vec<(String, Function)> {
+    let code: Vec<String> = without_test_module(lines(text)).into_iter().map(|line| line.code).collect();
+    let code = code.join("\n");
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("fn ") {
+        let before = code[..at].rsplit('\n').next().unwrap_or_default().trim();
+        if !before.is_empty()
+            && !before
+                .split_whitespace()
+                .all(|word| ["pub", "async", "const"].contains(&word) || word.starts_with("pub("))
+        {
+            continue;
+        }
+        let rest = &code[at + 3..];
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let Some(open) = rest.find('{') else { continue };
+        let body = braced(&rest[open..]);
+        found.push((
+            name,
+            Function {
+                path: path.to_owned(),
+                public: before.starts_with("pub async"),
+                signature: rest[..open].split_whitespace().collect::<Vec<_>>().join(" "),
+                body: body.to_owned(),
+            },
+        ));
+    }
+    found
+}
+
+/// From an opening brace to the one that closes it.
+fn braced(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[..=at];
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problems;
+
+    const LIST: &str = "//! | file | operations |\n//! | `a.rs` | [`Service::one`], [`Service::two`] |\n\
+        impl Service {\n    async fn admit(&self) { policy::authorize(x) }\n}";
+
+    fn of(a: &str) -> Vec<String> {
+        problems(&[("service/mod.rs", LIST), ("service/a.rs", a)])
+    }
+
+    const TWO: &str = "    pub async fn two(&self, _plane: &SystemPlane) { tx.one(x) }\n";
+
+    #[test]
+    fn an_operation_asks_once_directly_or_further_down() {
+        let direct = format!("impl Service {{\n    pub async fn one(&self) {{ policy::authorize(a) }}\n{TWO}}}");
+        assert_eq!(of(&direct), Vec::<String>::new());
+        let below = format!(
+            "impl Service {{\n    pub async fn one(&self) {{ self.mutate(w, |tx| self.once(tx)) }}\n    \
+             async fn once(&self) {{ self.admit(tx) }}\n{TWO}}}"
+        );
+        assert_eq!(of(&below), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_that_asks_never_or_twice_is_named() {
+        let never = format!("impl Service {{\n    pub async fn one(&self) {{ tx.admit(a) }}\n{TWO}}}");
+        assert_eq!(of(&never), ["service/a.rs: `one` asks the policy 0 times, not 1"]);
+        let twice = format!(
+            "impl Service {{\n    pub async fn one(&self) {{ self.admit(tx); looked(tx) }}\n{TWO}}}\n\
+             async fn looked(tx: T) {{ policy::authorize(a) }}"
+        );
+        assert_eq!(of(&twice), ["service/a.rs: `one` asks the policy 2 times, not 1"]);
+        let system = "impl Service {\n    pub async fn one(&self) { self.admit(tx) }\n    \
+            pub async fn two(&self, _plane: &SystemPlane) { self.admit(tx) }\n}";
+        assert_eq!(of(system), ["service/a.rs: `two` asks the policy 1 times, not 0"]);
+    }
+
+    #[test]
+    fn the_list_and_the_operations_are_the_same() {
+        let more = format!(
+            "impl Service {{\n    pub async fn one(&self) {{ self.admit(tx) }}\n    \
+             pub async fn three(&self) {{ self.admit(tx) }}\n{TWO}}}"
+        );
+        assert_eq!(of(&more), ["service/a.rs: `three` is not in the list of operations"]);
+        let fewer = "impl Service {\n    pub async fn one(&self) { self.admit(tx) }\n}";
+        assert_eq!(of(fewer), ["`two` is listed as an operation and is none"]);
+    }
+}
