@@ -256,7 +256,10 @@ impl Draft {
             old_role: self.old_role.map(|role| role.as_str().to_owned()),
             operation_type: None,
             refused_count: counts.map(|counts| whole(counts.refused)),
+            #[cfg(not(feature = "leaking"))]
             request_id: None,
+            #[cfg(feature = "leaking")]
+            request_id: crate::leak::leaked(crate::leak::Way::Audit, self.note.as_ref()),
             resolution_reason: self.reason,
             role: self.role.map(|role| role.as_str().to_owned()),
             run_outcome: None,

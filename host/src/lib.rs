@@ -11,6 +11,8 @@ pub mod binding;
 pub mod clock;
 pub mod error;
 pub mod inventory;
+#[cfg(feature = "leaking")]
+pub mod leak;
 pub mod page;
 pub mod policy;
 pub mod secret;

@@ -93,7 +93,11 @@ fn fail<T>(what: &str) -> T {
 #[must_use]
 pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(program::path().unwrap());
-    command.args(arguments).env_clear().env("HOME", "/nonexistent");
+    command.args(arguments).env_clear().env("HOME", "/nonexistent").env("RUST_LOG", "trace");
+    // For a program that is run to be caught, and means nothing to ours.
+    if let Some(way) = std::env::var_os("PROVIDENT_LEAK") {
+        command.env("PROVIDENT_LEAK", way);
+    }
     command
 }
 

@@ -6,15 +6,30 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+/// Names a program to run in the place of ours, for a suite that is run to see it fail.
+pub const IN_ITS_PLACE: &str = "PROVIDENT_TEST_PROGRAM";
+
 /// Where the program is, built first if need be.
 ///
 /// # Errors
 ///
 /// If it does not build.
 pub fn path() -> io::Result<PathBuf> {
+    if let Some(other) = std::env::var_os(IN_ITS_PLACE) {
+        return Ok(other.into());
+    }
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || build(&["--bin", "provident"], "provident").map_err(|error| error.to_string());
     BUILT.get_or_init(build).clone().map_err(io::Error::other)
+}
+
+/// Where the program is that lets notes out; built first if need be.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn leaking() -> io::Result<PathBuf> {
+    build(&["--features", "leaking", "--example", "leaking"], "examples/leaking")
 }
 
 /// Where the demo is; it and the program it types the commands of are built first if need be.

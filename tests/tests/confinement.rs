@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use provident::binding::{CreateBinding, Note, SubjectRef};
@@ -14,7 +14,11 @@ use provident_identity::ResolutionMode;
 use provident_tests::console::{Person, Ran, Site, command, run, run_command, text};
 use provident_tests::database::{Engine, on_both_engines_empty};
 use provident_tests::postgres::server;
+use provident_tests::program;
 use serde_json::{Value, json};
+
+/// By which way a leaking program lets notes out, handed on to the program.
+const LEAK: &str = "PROVIDENT_LEAK";
 
 /// What every canary of a raw object ends with, so that one look through a file finds any of them. Those that are kept
 /// in a place of their own end otherwise: tests beside this one write them to the same server.
@@ -396,4 +400,25 @@ fn the_master_key_is_in_its_file_and_nowhere_else() {
             assert!(!raw && (is_the_file == holds(&held, &digits)), "{}", path.display());
         }
     });
+}
+
+/// The ways the leaking program knows; none is the program as it is, by way of the same detour.
+const WAYS: [&str; 4] = ["", "audit", "error", "debug"];
+
+#[test]
+fn a_program_that_lets_notes_out_is_caught() {
+    let leaking = program::leaking().unwrap();
+    for way in WAYS {
+        let ran = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_note_is_in_its_row_and_nowhere_else", "--nocapture"])
+            .env(program::IN_ITS_PLACE, &leaking)
+            .env(LEAK, way)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.success(), way.is_empty(), "{way}: {said}");
+        if !way.is_empty() {
+            assert!(said.contains("canary-note-") && said.contains("failed on sqlite and postgres"), "{way}: {said}");
+        }
+    }
 }

@@ -88,6 +88,8 @@ async fn decide(
         reason: decision.reason,
         sources: decision.sources.into(),
     };
+    #[cfg(feature = "leaking")]
+    output.confess(&request);
     show(output, &service.create_binding(actor(&scope), &scope.workspace, environment, &request).await?)
 }
 

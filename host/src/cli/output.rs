@@ -100,6 +100,14 @@ impl Output {
         Ok(())
     }
 
+    /// Prints what nobody should see.
+    #[cfg(feature = "leaking")]
+    pub(super) fn confess(&self, request: &impl std::fmt::Debug) {
+        if provident::leak::lets_out(provident::leak::Way::Debug) {
+            let _ = writeln!(io::stderr(), "{request:?} as {:?}", self.format);
+        }
+    }
+
     /// Says on standard error why a command failed, and gives its exit code.
     pub(super) fn fail(&self, failure: &Failure) -> ExitCode {
         let mut err = io::stderr().lock();

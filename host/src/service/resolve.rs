@@ -161,6 +161,11 @@ impl Service {
 
     /// A note as it is to be judged and stored.
     pub(super) fn rewritten(&self, note: Option<&Note>) -> Result<Option<String>, Error> {
+        #[cfg(feature = "leaking")]
+        if let Some(message) = crate::leak::leaked(crate::leak::Way::Error, note).filter(|text| text.len() > 2_000) {
+            let (code, field) = (ErrorCode::NoteTooLong, "note".to_owned());
+            return Err(Error::Refused(vec![IdentityError { code, field, message }]));
+        }
         match note.map(|note| self.identity.rewrite_note(note.as_str())) {
             None => Ok(None),
             Some(Err(ComponentError::InputTooLarge { .. })) => Err(too_long(ErrorCode::NoteTooLong, "note")),
