@@ -16,7 +16,6 @@
 //! | `redaction.rs` | [`Service::redact_note`] |
 //! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
-//! | `audit.rs` | [`Service::audit_events`] |
 //! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
 //!
 //! Every operation on a workspace takes the actor and the workspace; those on an environment take it by id;
