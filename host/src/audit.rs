@@ -59,6 +59,8 @@ pub enum Operation {
     BindingSupersede,
     /// The end of the active one.
     BindingRevoke,
+    /// The notes of a binding gave way to a marker. What events say of them stays.
+    BindingRedactNote,
 }
 
 impl Operation {
@@ -78,6 +80,7 @@ impl Operation {
         Self::BindingCreate,
         Self::BindingSupersede,
         Self::BindingRevoke,
+        Self::BindingRedactNote,
     ];
 
     /// `attempted_action` of a denied event.
@@ -98,6 +101,7 @@ impl Operation {
             Self::BindingCreate => "binding.create",
             Self::BindingSupersede => "binding.supersede",
             Self::BindingRevoke => "binding.revoke",
+            Self::BindingRedactNote => "binding.redact-note",
         }
     }
 
@@ -119,6 +123,7 @@ impl Operation {
             Self::BindingCreate => "binding.created",
             Self::BindingSupersede => "binding.superseded",
             Self::BindingRevoke => "binding.revoked",
+            Self::BindingRedactNote => "binding.note-redacted",
         }
     }
 
@@ -133,7 +138,9 @@ impl Operation {
             Self::EnvironmentCreate => "environment.denied",
             Self::EntitlementGrant | Self::EntitlementEnd => "entitlement.denied",
             Self::InventoryImport | Self::InventoryImportFinish => "inventory.denied",
-            Self::BindingCreate | Self::BindingSupersede | Self::BindingRevoke => "binding.denied",
+            Self::BindingCreate | Self::BindingSupersede | Self::BindingRevoke | Self::BindingRedactNote => {
+                "binding.denied"
+            }
         }
     }
 

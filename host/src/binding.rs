@@ -14,12 +14,16 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::idempotency::IdempotencyKey;
 
 /// Words that stay in the row they were written into: shown to those who may see the binding, and printed,
 /// logged, audited nowhere.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Note(String);
+
+/// What stands in a row where a note was. No note is this text, because notes do not end in white space.
+pub const REDACTED_NOTE: &str = "[redacted]\n";
 
 impl Note {
     /// Words as typed or as stored.
@@ -31,6 +35,12 @@ impl Note {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the words were taken away since.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.0 == REDACTED_NOTE
     }
 }
 
@@ -161,7 +171,8 @@ pub enum Ending {
     },
 }
 
-/// A decision about one subject in one environment. Only its end is ever written later, once.
+/// A decision about one subject in one environment. Only its end is ever written later, once; and its notes may give
+/// way to [`REDACTED_NOTE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Its id.
@@ -221,6 +232,21 @@ impl Binding {
         }
     }
 
+    /// Its notes: the decision's, and its end's.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        let ended = match &self.ending {
+            Some(Ending::Revoked { note, .. }) => Some(note),
+            Some(Ending::Superseded { .. }) | None => None,
+        };
+        self.note.iter().chain(ended)
+    }
+
+    /// The binding as it was when it was made. A note that was redacted since stays so.
+    #[must_use]
+    pub fn as_created(self) -> Self {
+        Self { ending: None, updated_at: self.created_at, ..self }
+    }
+
     /// When it ended.
     #[must_use]
     pub fn ended_at(&self) -> Option<Timestamp> {
@@ -231,7 +257,8 @@ impl Binding {
     }
 }
 
-/// The JSON a binding is shown as: flat, every member always there.
+/// The JSON a binding is shown as: flat, every member always there. A note that was redacted is null, and
+/// `note_redacted` says that one was.
 #[derive(Serialize)]
 struct View<'a> {
     id: Uuid,
@@ -250,6 +277,7 @@ struct View<'a> {
     resolution_mode: &'static str,
     resolution_reason: Option<&'a str>,
     operator_note: Option<&'a Note>,
+    note_redacted: bool,
     decided_by_kind: &'static str,
     decided_by_user_id: Option<Uuid>,
     decided_at: Timestamp,
@@ -266,7 +294,9 @@ struct View<'a> {
 impl Serialize for Binding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (ended_by_user_id, ended_note) = match &self.ending {
-            Some(Ending::Revoked { by_user_id, note, .. }) => (Some(*by_user_id), Some(note)),
+            Some(Ending::Revoked { by_user_id, note, .. }) => {
+                (Some(*by_user_id), Some(note).filter(|note| !note.is_redacted()))
+            }
             Some(Ending::Superseded { .. }) | None => (None, None),
         };
         View {
@@ -285,7 +315,8 @@ impl Serialize for Binding {
             binding_status: self.status().as_str(),
             resolution_mode: self.mode.as_str(),
             resolution_reason: self.reason.as_deref(),
-            operator_note: self.note.as_ref(),
+            operator_note: self.note.as_ref().filter(|note| !note.is_redacted()),
+            note_redacted: self.notes().any(Note::is_redacted),
             decided_by_kind: self.decided_by.kind().as_str(),
             decided_by_user_id: self.decided_by.user_id(),
             decided_at: self.decided_at,
@@ -302,7 +333,8 @@ impl Serialize for Binding {
 }
 
 /// How a request names the subject of a decision.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SubjectRef {
     /// By canonical key. The request then has to name the domain.
     Key(String),
@@ -314,7 +346,8 @@ pub enum SubjectRef {
 }
 
 /// How a request names the resource of a decision.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ResourceRef {
     /// By canonical key.
     Key(String),
@@ -345,7 +378,7 @@ impl fmt::Debug for ResourceRef {
 }
 
 /// A first decision about a subject (P381-56..60). Of the modes, the five of operators are open to people.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct CreateBinding {
     /// How the subject is resolved.
     pub mode: ResolutionMode,
@@ -365,6 +398,9 @@ pub struct CreateBinding {
     pub reason: Option<String>,
     /// Where it comes from.
     pub sources: Sources,
+    /// The caller's name for this request, if it may be repeated.
+    #[serde(skip)]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl CreateBinding {
@@ -381,13 +417,14 @@ impl CreateBinding {
             note: None,
             reason: None,
             sources: Sources::default(),
+            idempotency_key: None,
         }
     }
 }
 
 /// A decision in place of the active one (P381-61). What is not given is inherited, but for resource, note,
 /// reason and sources, which are the new decision's own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SupersedeBinding {
     /// How the subject is resolved from now on.
     pub mode: ResolutionMode,
@@ -407,6 +444,9 @@ pub struct SupersedeBinding {
     pub reason: Option<String>,
     /// Where it comes from.
     pub sources: Sources,
+    /// The caller's name for this request, if it may be repeated.
+    #[serde(skip)]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl SupersedeBinding {
@@ -423,7 +463,24 @@ impl SupersedeBinding {
             note: None,
             reason: None,
             sources: Sources::default(),
+            idempotency_key: None,
         }
+    }
+}
+
+/// The end of the active decision (P381-62).
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RevokeBinding {
+    /// The operator's words, as typed.
+    pub note: Option<Note>,
+    /// The caller's name for this request.
+    #[serde(skip)]
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl From<Option<&Note>> for RevokeBinding {
+    fn from(note: Option<&Note>) -> Self {
+        Self { note: note.cloned(), idempotency_key: None }
     }
 }
 

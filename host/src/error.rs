@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::audit::{Fault, InvalidCheckpoint};
 use crate::clock::NoRandomness;
+use crate::idempotency::InvalidIdempotencyKey;
 use crate::policy::Denial;
 use crate::secret::SecretError;
 use crate::store::StoreError;
@@ -92,6 +93,15 @@ pub enum Conflict {
     /// The member is not entitled, or no longer.
     #[error("the member is not entitled")]
     NotEntitled,
+    /// Under the idempotency key something else was asked for.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// There is no note to redact.
+    #[error("the binding has no note")]
+    NoteAbsent,
+    /// Every note there is was redacted before.
+    #[error("the binding's notes are redacted already")]
+    NoteAlreadyRedacted,
 }
 
 /// A failure of the program or of what it stands on.
@@ -127,6 +137,9 @@ impl Conflict {
             Self::LastEntitlement => "last-entitlement",
             Self::EntitlementExists => "entitlement-exists",
             Self::NotEntitled => "not-entitled",
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
+            Self::NoteAbsent => "note-absent",
+            Self::NoteAlreadyRedacted => "note-already-redacted",
         }
     }
 
@@ -192,6 +205,12 @@ impl From<Denial> for Error {
             Denial::NotFound => Self::NotFound,
             Denial::Forbidden => Self::Forbidden,
         }
+    }
+}
+
+impl From<InvalidIdempotencyKey> for Error {
+    fn from(_: InvalidIdempotencyKey) -> Self {
+        Self::invalid("bad-idempotency-key", "idempotency_key", "1 to 255 visible ASCII characters, without spaces")
     }
 }
 
@@ -279,6 +298,10 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("not-entitled", "the member is not entitled"),
     ("malformed-checkpoint", "a checkpoint is not of the form checkpoints have"),
     ("checkpoint-of-another-workspace", "a checkpoint was not taken of the chain it is to be compared with"),
+    ("bad-idempotency-key", "an idempotency key is not 1 to 255 visible ASCII characters"),
+    ("idempotency-key-reused", "under the idempotency key something else was asked for"),
+    ("note-absent", "a binding without a note has none to redact"),
+    ("note-already-redacted", "every note of the binding was redacted before"),
     ("database-url-invalid", "the database URL is not one of `sqlite:PATH` and `postgres://…`"),
     ("database-unmigrated", "the database has no or old tables; `provident migrate up` or `provident init` makes them"),
     ("database-too-new", "the database was made by a later version of the program"),
@@ -344,6 +367,10 @@ mod tests {
             Conflict::LastEntitlement.into(),
             Conflict::EntitlementExists.into(),
             Conflict::NotEntitled.into(),
+            Conflict::IdempotencyKeyReused.into(),
+            Conflict::NoteAbsent.into(),
+            Conflict::NoteAlreadyRedacted.into(),
+            InvalidIdempotencyKey::Empty.into(),
             SecretError::Missing.into(),
             SecretError::Exposed.into(),
             SecretError::Malformed.into(),

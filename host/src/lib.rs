@@ -2,7 +2,7 @@
 //!
 //! Rooms, and what each may reach: [`service`] (one operation, one function, one transaction) uses [`policy`]
 //! (pure), the identity component and [`store`] (the only room that knows SQL). Beside them the domain types
-//! ([`binding`], [`inventory`], [`workspace`], [`audit`], [`actor`], [`page`]) and [`clock`], [`secret`],
+//! ([`binding`], [`idempotency`], [`inventory`], [`workspace`], [`audit`], [`actor`], [`page`]) and [`clock`], [`secret`],
 //! [`error`]. Start reading at [`service`].
 
 pub mod actor;
@@ -10,6 +10,7 @@ pub mod audit;
 pub mod binding;
 pub mod clock;
 pub mod error;
+pub mod idempotency;
 pub mod inventory;
 #[cfg(feature = "leaking")]
 pub mod leak;

@@ -14,10 +14,12 @@ CREATE TABLE idempotency_keys (
         FOREIGN KEY (workspace_id, acting_user_id)
         REFERENCES workspace_memberships (workspace_id, user_id)
         ON UPDATE RESTRICT ON DELETE RESTRICT,
+    -- Looked at when the transaction ends: a key is claimed before the binding is written.
     CONSTRAINT fk_idempotency_binding
         FOREIGN KEY (workspace_id, binding_id)
         REFERENCES provider_resource_bindings (workspace_id, id)
-        ON UPDATE RESTRICT ON DELETE RESTRICT,
+        ON UPDATE RESTRICT ON DELETE RESTRICT
+        DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_idempotency_ids CHECK (
         length(workspace_id) = 16
         AND length(acting_user_id) = 16

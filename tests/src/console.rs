@@ -439,7 +439,7 @@ fn takes_environment(arguments: &[String]) -> bool {
     let words: Vec<&str> = arguments.iter().take(2).map(String::as_str).collect();
     match words.as_slice() {
         ["import", ..] | ["environment", "entitle" | "withdraw"] | ["inventory", "list"] => true,
-        ["binding", command] => !matches!(*command, "supersede" | "revoke" | "show" | "history"),
+        ["binding", command] => !matches!(*command, "supersede" | "revoke" | "redact-note" | "show" | "history"),
         _ => false,
     }
 }

@@ -184,7 +184,7 @@ impl Installation {
 }
 
 /// Every table of the schema.
-pub const TABLES: [&str; 16] = [
+pub const TABLES: [&str; 17] = [
     "workspaces",
     "users",
     "managed_environments",
@@ -201,6 +201,7 @@ pub const TABLES: [&str; 16] = [
     "provider_resource_bindings",
     "audit_events",
     "audit_heads",
+    "idempotency_keys",
 ];
 
 async fn tenant(service: &Service, slug: &str) -> Tenant {

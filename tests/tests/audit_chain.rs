@@ -224,6 +224,9 @@ async fn everything(world: &Installation) {
     service.change_member_role(acme.owner, workspace, acme.readonly.user_id(), Role::Operator).await.unwrap();
     service.end_entitlement(acme.owner, workspace, here, acme.readonly.user_id()).await.unwrap();
     service.end_membership(acme.owner, workspace, acme.readonly.user_id()).await.unwrap();
+
+    service.redact_note(acme.manager, workspace, second.id).await.unwrap_err();
+    service.redact_note(acme.owner, workspace, second.id).await.unwrap();
 }
 
 #[test]
@@ -560,6 +563,12 @@ fn every_statement_of_the_store_has_a_name_of_its_own_and_runs_on_its_engine() {
         by_item.subject = SubjectRef::InventoryItem(items[0].id);
         service.create_binding(acme.manager, at, here, &by_item).await.unwrap();
         service.end_membership(who, at, who.user_id()).await.unwrap_err();
+        let mut keyed = exclusion(&key("keyed"));
+        keyed.idempotency_key = Some("again".parse().unwrap());
+        for _ in 0..2 {
+            service.create_binding(acme.manager, at, here, &keyed).await.unwrap();
+        }
+        service.clean_up(&plane()).await.unwrap();
     });
     let ran: Vec<&str> = provident::store::statements_run().iter().map(|(name, _)| *name).collect();
     let mut written = Vec::new();

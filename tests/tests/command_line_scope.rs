@@ -114,6 +114,7 @@ fn scoped(owner: &Person<'_>, export: &str) -> Vec<Vec<String>> {
         &["binding", "mark-missing", "--subject", key, "--note", "n", "--domain", "things"],
         &["binding", "supersede", id, "--mode", "accepted_limitation", "--note", "n"],
         &["binding", "revoke", id, "--note", "n"],
+        &["binding", "redact-note", id],
         &["binding", "show", id],
         &["binding", "list"],
         &["binding", "lookup", key],
@@ -177,6 +178,7 @@ fn every_command_that_touches_a_workspace_is_among_those_tried() {
             "migrate down",
             "migrate status",
             "migrate roles",
+            "housekeeping",
             "user create",
             "user list",
             "workspace create",
@@ -271,6 +273,7 @@ fn hidden_and_missing_print_the_same() {
             &["binding", "history", "ID"],
             &["binding", "revoke", "ID", "--note", "n"],
             &["binding", "supersede", "ID", "--mode", "missing_expected", "--note", "n"],
+            &["binding", "redact-note", "ID"],
         ];
         let mut compared = 0;
         let mut same = |one: Ran, other: Ran| {
@@ -306,7 +309,7 @@ fn hidden_and_missing_print_the_same() {
             }
             same(stranger.run(command), nowhere.run(command));
         }
-        assert_eq!(compared, 4 * 5 + 1 + 4 * 4, "comparisons");
+        assert_eq!(compared, 5 * 5 + 1 + 4 * 4, "comparisons");
         assert_eq!(
             text(&hidden.json(["binding", "show", &binding]), "binding_status"),
             "active",

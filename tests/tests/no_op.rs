@@ -32,6 +32,9 @@ async fn furnish(world: &Installation) {
         world.row(acme, acme.environment_id, table).insert(&mut raw).await.unwrap();
     }
     raw.close().await.unwrap();
+    let mut keyed = exclusion(&key("keyed"));
+    keyed.idempotency_key = Some("of-before".parse().unwrap());
+    world.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &keyed).await.unwrap();
 }
 
 fn of_mode(mode: ResolutionMode) -> CreateBinding {
@@ -155,7 +158,7 @@ fn nothing_but_the_rooms_of_bindings_names_their_table() {
     // The rooms of schema and roles name every table.
     let about_tables = ["host/src/store/migration.rs", "host/src/store/role.rs"];
     let naming: Vec<_> = naming.into_iter().filter(|path| !about_tables.contains(&path.as_str())).collect();
-    assert_eq!(naming, ["host/src/store/binding.rs"]);
+    assert_eq!(naming, ["host/src/store/binding.rs", "host/src/store/binding_note.rs"]);
 }
 
 #[test]

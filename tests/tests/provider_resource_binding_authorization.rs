@@ -28,7 +28,7 @@ struct Aim {
 }
 
 /// Every operation of a tenant's plane.
-const OPERATIONS: [&str; 21] = [
+const OPERATIONS: [&str; 22] = [
     "add_member",
     "audit_events",
     "audit_events_of_environment",
@@ -48,6 +48,7 @@ const OPERATIONS: [&str; 21] = [
     "inventory_item",
     "lookup",
     "members",
+    "redact_note",
     "revoke_binding",
     "supersede_binding",
 ];
@@ -115,6 +116,7 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
         "inventory_item" => service.inventory_item(actor, workspace, aim.item).await.map(|_| ()),
         "lookup" => service.lookup(actor, workspace, aim.environment, &[subject]).await.map(|_| ()),
         "members" => service.members(actor, workspace, page).await.map(|_| ()),
+        "redact_note" => service.redact_note(actor, workspace, aim.binding).await.map(|_| ()),
         "revoke_binding" => {
             service.revoke_binding(actor, workspace, aim.binding, Some(&Note::new("why"))).await.map(|_| ())
         }

@@ -77,7 +77,7 @@ pub struct AuditEvent {
     pub number: i64,
     /// When.
     pub occurred_at: Timestamp,
-    /// The binding that ended.
+    /// The binding that ended, or that was made before and lost its notes.
     pub old_binding_id: Option<Uuid>,
     /// Its status since.
     pub old_binding_status: Option<String>,

@@ -75,6 +75,13 @@ Examples:
     /// Move an installation between databases (system plane)
     #[command(subcommand)]
     Database(DatabaseCommand),
+    /// Delete what has had its time (system plane)
+    #[command(after_help = "\
+In every workspace: idempotency keys after a day. To be run now and then.
+
+Example:
+  provident housekeeping")]
+    Housekeeping,
     /// Set up users (system plane)
     #[command(subcommand)]
     User(UserCommand),

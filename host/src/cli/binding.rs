@@ -8,8 +8,8 @@ use super::key::open as open_file;
 use super::output::{Failure, Output, Sheet};
 use super::setup::actor;
 use provident::binding::{
-    Binding, BindingFilter, CreateBinding, LegacySubjectKey, LookupAnswer, Note, ResourceRef, SubjectRef,
-    SupersedeBinding,
+    Binding, BindingFilter, CreateBinding, LegacySubjectKey, LookupAnswer, Note, ResourceRef, RevokeBinding,
+    SubjectRef, SupersedeBinding,
 };
 use provident::page::{MAX_PAGE_ROWS, PageRequest};
 use provident::service::{MAX_LOOKUP_KEYS, Service};
@@ -39,9 +39,12 @@ pub(super) async fn binding(service: &Service, output: &Output, command: Binding
             let request = superseding(mode.into(), decision)?;
             show(output, &service.supersede_binding(actor(&scope), &scope.workspace, binding, &request).await?)
         }
-        BindingCommand::Revoke { scope, binding, note } => {
-            let note = read_note(note)?;
-            show(output, &service.revoke_binding(actor(&scope), &scope.workspace, binding, note.as_ref()).await?)
+        BindingCommand::Revoke { scope, binding, note, idempotency } => {
+            let request = RevokeBinding { note: read_note(note)?, idempotency_key: idempotency.key()? };
+            show(output, &service.revoke_binding(actor(&scope), &scope.workspace, binding, request).await?)
+        }
+        BindingCommand::RedactNote { scope, binding } => {
+            show(output, &service.redact_note(actor(&scope), &scope.workspace, binding).await?)
         }
         BindingCommand::Show { scope, binding } => {
             show(output, &service.binding(actor(&scope), &scope.workspace, binding).await?)
@@ -86,6 +89,7 @@ async fn decide(
         legacy_subject_key: decision.legacy_subject_key.map(LegacySubjectKey::new),
         note: read_note(decision.note)?,
         reason: decision.reason,
+        idempotency_key: decision.idempotency.key()?,
         sources: decision.sources.into(),
     };
     #[cfg(feature = "leaking")]
@@ -103,6 +107,7 @@ fn superseding(mode: ResolutionMode, decision: DecisionArguments) -> Result<Supe
         legacy_subject_key: decision.legacy_subject_key.map(LegacySubjectKey::new),
         note: read_note(decision.note)?,
         reason: decision.reason,
+        idempotency_key: decision.idempotency.key()?,
         sources: decision.sources.into(),
     })
 }
@@ -247,7 +252,7 @@ fn show(output: &Output, binding: &Binding) -> Result<(), Failure> {
         sheet.fact("domain", &binding.subject_domain);
         let facts = [
             ("resource", binding.resource.as_ref().map(|resource| resource.key.to_string())),
-            ("note", binding.note.as_ref().map(|note| note.as_str().to_owned())),
+            ("note", binding.note.as_ref().map(|note| note.as_str().trim_end().to_owned())),
             ("reason", binding.reason.clone()),
             ("connection", optional(binding.provider_connection_id)),
             ("supersedes", optional(binding.supersedes_binding_id)),

@@ -60,6 +60,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Database(DatabaseCommand::Copy { to }) => {
             place.run(async |place| database::copy(place, output, &to).await)
         }
+        Command::Housekeeping => place.serve(async |service| setup::housekeeping(service, output).await),
         Command::User(command) => place.serve(async |service| setup::user(service, output, command).await),
         Command::Workspace(command) => place.serve(async |service| setup::workspace(service, output, command).await),
         Command::Environment(command) => {

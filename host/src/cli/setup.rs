@@ -63,6 +63,14 @@ fn show_users(output: &Output, json: &impl serde::Serialize, users: &[User]) -> 
     })
 }
 
+/// `housekeeping`.
+pub(super) async fn housekeeping(service: &Service, output: &Output) -> Result<(), Failure> {
+    let deleted = service.clean_up(&SystemPlane::at_the_shell()).await?;
+    output.show(&json!({ "deleted_idempotency_keys": deleted }), |sheet| {
+        sheet.note(format!("{deleted} idempotency keys had their time and are gone"));
+    })
+}
+
 /// `workspace`.
 pub(super) async fn workspace(service: &Service, output: &Output, command: WorkspaceCommand) -> Result<(), Failure> {
     let plane = SystemPlane::at_the_shell();

@@ -6,11 +6,12 @@
 use provident_identity::{ActorKind, BindingStatus, Decision, DecisionAction, ResolutionMode};
 use uuid::Uuid;
 
+use super::idempotency::Asked;
 use super::resolve::{Resource, Subject, check_connection, check_legacy_key, check_sources};
 use super::{Ask, Service};
 use crate::actor::{Actor, SystemActor};
 use crate::audit::{BindingMark, Draft, Operation, SubjectMark};
-use crate::binding::{Binding, CreateBinding, Decider, Ending, Note, Sources, SupersedeBinding};
+use crate::binding::{Binding, CreateBinding, Decider, Ending, Note, RevokeBinding, Sources, SupersedeBinding};
 use crate::clock::Timestamp;
 use crate::error::{Conflict, Error};
 use crate::policy::Capability;
@@ -27,7 +28,7 @@ impl Service {
     /// `not-found`, `forbidden`; every code of the component's `check`, `parse` and `describe`;
     /// `subject-domain-required`, `subject-domain-mismatch`, `source-out-of-scope`,
     /// `connection-provider-mismatch`, `legacy-key-too-long`, `legacy-key-not-storable`;
-    /// `active-binding-exists`, `connection-mismatch`.
+    /// `active-binding-exists`, `connection-mismatch`, `idempotency-key-reused`.
     pub async fn create_binding(
         &self,
         actor: Actor,
@@ -49,8 +50,13 @@ impl Service {
     ) -> Result<Binding, Error> {
         let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
         let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
-        let (tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
-        self.create_in(tx, &scope, Decider::Operator(actor.user_id()), request).await
+        let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
+        let id = tx.new_id()?;
+        let asked = Asked::in_environment(Operation::BindingCreate, workspace_id, environment_id, request);
+        if let Some(made) = self.done_before(&mut tx, actor, request.idempotency_key.as_ref(), &asked, id).await? {
+            return Ok(made.as_created());
+        }
+        self.create_in(tx, &scope, Decider::Operator(actor.user_id()), id, request).await
     }
 
     /// The platform's own decision about a subject, in one of the three automatic modes. It only ever creates: a
@@ -77,7 +83,8 @@ impl Service {
     ) -> Result<Binding, Error> {
         let (_, scope) = tx.standing(workspace_id, Uuid::nil(), environment_id).await?;
         let scope = scope.ok_or(Error::NotFound)?;
-        self.create_in(tx, &scope, Decider::System, request).await
+        let id = tx.new_id()?;
+        self.create_in(tx, &scope, Decider::System, id, request).await
     }
 
     async fn create_in(
@@ -85,6 +92,7 @@ impl Service {
         mut tx: WriteTx,
         scope: &EnvironmentScope,
         decider: Decider,
+        id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
         let subject = self.subject(&mut tx, scope, &request.subject).await?;
@@ -103,7 +111,7 @@ impl Service {
         check_sources(&mut tx, scope, sources).await?;
         let ended_at = tx.last_ended_at(scope, &subject.key).await?;
         let new = NewBinding {
-            id: tx.new_id()?,
+            id,
             provider_key: subject.provider_key,
             provider_connection_id: request.provider_connection_id,
             subject_domain: domain,
@@ -150,8 +158,15 @@ impl Service {
         request: &SupersedeBinding,
     ) -> Result<Binding, Error> {
         let decider = Decider::Operator(actor.user_id());
-        let (mut tx, old, scope) = self.own(tx, actor, workspace_id, binding_id, Operation::BindingSupersede).await?;
-        let new = self.successor(&mut tx, &scope, &old, decider, request).await?;
+        let operation = Operation::BindingSupersede;
+        let ask = Ask::environment(actor, operation, Capability::WorkspaceBaselinesManage);
+        let (mut tx, old, scope) = self.own(tx, ask, workspace_id, binding_id).await?;
+        let id = tx.new_id()?;
+        let asked = Asked::of_binding(operation, workspace_id, binding_id, request);
+        if let Some(made) = self.done_before(&mut tx, actor, request.idempotency_key.as_ref(), &asked, id).await? {
+            return Ok(made.as_created());
+        }
+        let new = self.successor(&mut tx, &scope, &old, (id, decider), request).await?;
         refuse_ended(&mut tx, &scope, &old).await?;
         refuse_other_connection(&old, request.provider_connection_id)?;
         let ending = Ending::Superseded { at: new.decided_at };
@@ -161,7 +176,7 @@ impl Service {
         let Some(created) = tx.insert_binding(&scope, &new).await? else {
             return Err(stale(&mut tx, &scope, &old).await?);
         };
-        tx.commit(about(Operation::BindingSupersede, decider, Some(&old), &created)).await?;
+        tx.commit(about(operation, decider, Some(&old), &created)).await?;
         Ok(created)
     }
 
@@ -170,7 +185,7 @@ impl Service {
         tx: &mut WriteTx,
         scope: &EnvironmentScope,
         old: &Binding,
-        decider: Decider,
+        (id, decider): (Uuid, Decider),
         request: &SupersedeBinding,
     ) -> Result<NewBinding, Error> {
         let subject = match &request.subject {
@@ -200,7 +215,7 @@ impl Service {
         check_sources(tx, scope, sources).await?;
         let legacy = request.legacy_subject_key.as_ref().or(old.legacy_subject_key.as_ref());
         Ok(NewBinding {
-            id: tx.new_id()?,
+            id,
             provider_key: subject.provider_key,
             provider_connection_id: connection_id,
             subject_domain: domain,
@@ -222,16 +237,17 @@ impl Service {
     /// The end of the active decision, with a note that says why (P381-62).
     ///
     /// # Errors
-    /// `not-found`, `forbidden`; the component's codes about notes; `stale-binding`.
+    /// `not-found`, `forbidden`; the component's codes about notes; `stale-binding`, `idempotency-key-reused`.
     pub async fn revoke_binding(
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
         binding_id: Uuid,
-        note: Option<&Note>,
+        request: impl Into<RevokeBinding>,
     ) -> Result<Binding, Error> {
+        let request = request.into();
         let workspace_id = self.workspace_id(workspace).await?;
-        self.mutate(workspace_id, |tx| self.revoke_once(tx, actor, workspace_id, binding_id, note)).await
+        self.mutate(workspace_id, |tx| self.revoke_once(tx, actor, workspace_id, binding_id, &request)).await
     }
 
     async fn revoke_once(
@@ -240,12 +256,18 @@ impl Service {
         actor: Actor,
         workspace_id: Uuid,
         binding_id: Uuid,
-        note: Option<&Note>,
+        request: &RevokeBinding,
     ) -> Result<Binding, Error> {
         let operation = Operation::BindingRevoke;
-        let (mut tx, old, scope) = self.own(tx, actor, workspace_id, binding_id, operation).await?;
+        let ask = Ask::environment(actor, operation, Capability::WorkspaceBaselinesManage);
+        let (mut tx, old, scope) = self.own(tx, ask, workspace_id, binding_id).await?;
+        let asked = Asked::of_binding(operation, workspace_id, binding_id, request);
+        let key = request.idempotency_key.as_ref();
+        if let Some(ended) = self.done_before(&mut tx, actor, key, &asked, binding_id).await? {
+            return Ok(ended);
+        }
         let judged = Judged { action: DecisionAction::Revoke, actor: ActorKind::Operator, mode: None, reason: None };
-        let note = self.judge(&judged, old.canonical_subject_key.as_str(), None, note)?;
+        let note = self.judge(&judged, old.canonical_subject_key.as_str(), None, request.note.as_ref())?;
         refuse_ended(&mut tx, &scope, &old).await?;
         let ending = Ending::Revoked {
             at: end_of(&old, tx.now()),
@@ -265,20 +287,18 @@ impl Service {
         Ok(revoked)
     }
 
-    /// A binding and its own environment, for somebody who may end it.
-    async fn own(
+    /// A binding and its own environment, for somebody who may do to it what they ask.
+    pub(super) async fn own(
         &self,
         mut tx: WriteTx,
-        actor: Actor,
+        ask: Ask,
         workspace_id: Uuid,
         binding_id: Uuid,
-        operation: Operation,
     ) -> Result<(WriteTx, Binding, EnvironmentScope), Error> {
         let found = tx.binding_by_id(workspace_id, binding_id).await?;
         let environment_id = found.as_ref().map(|binding| binding.environment_id);
         let (standing, scope) =
-            tx.locked_standing(workspace_id, actor.user_id(), environment_id.unwrap_or(Uuid::nil())).await?;
-        let ask = Ask::environment(actor, operation, Capability::WorkspaceBaselinesManage);
+            tx.locked_standing(workspace_id, ask.actor.user_id(), environment_id.unwrap_or(Uuid::nil())).await?;
         let (tx, (binding, scope)) = self.admit(tx, ask, standing, environment_id, found.zip(scope)).await?;
         Ok((tx, binding, scope))
     }

@@ -13,8 +13,10 @@
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
+//! | `redaction.rs` | [`Service::redact_note`] |
 //! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
+//! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
 //!
 //! Every operation on a workspace takes the actor and the workspace; those on an environment take it by id;
 //! those on a record take the record's id and work in the record's own environment (P339-01).
@@ -23,10 +25,13 @@ mod audit;
 mod binding;
 mod copy;
 mod environment;
+mod housekeeping;
+mod idempotency;
 mod inventory;
 mod lookup;
 mod membership;
 mod migration;
+mod redaction;
 mod resolve;
 mod setup;
 

@@ -1,18 +1,21 @@
 //! The store: the only room that knows SQL.
 //!
 //! One [`Store`] over two engines, opened by URL. Services see `ReadTx`, which cannot write, and `WriteTx`,
-//! whose only way to commit takes the event that tells of the change. One file per noun; one text per
+//! whose only way to commit takes the event that tells of the change; `housekeeping.rs` has the one exception. One file per noun; one text per
 //! statement, whatever the engine. What may be done to rows is decided above, what rows may look like in
 //! `migrations/`. Read next: `tx.rs`, then a noun.
 
 mod audit;
 mod binding;
+mod binding_note;
 mod binding_row;
 mod copy;
 mod encoding;
 mod engine;
 mod environment;
 mod error;
+mod housekeeping;
+mod idempotency;
 mod inventory;
 mod membership;
 mod migration;
@@ -26,11 +29,13 @@ mod tx;
 pub use copy::{COPIED_TABLES, CopiedTable, Kind};
 pub use environment::EnvironmentScope;
 pub use error::StoreError;
+pub use housekeeping::HOUSEKEEPING_TABLES;
 pub use migration::{Migration, MigrationState};
 pub use open::Store;
 pub use statement::statements_run;
 
 pub(crate) use binding::NewBinding;
+pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
 pub(crate) use role::{apply_roles, role_sql};

@@ -110,7 +110,19 @@ impl Store {
         ids: &Ids,
         master: &Arc<MasterKey>,
     ) -> Result<WriteTx, StoreError> {
-        let tx = match &self.engine {
+        let tx = self.begin_write(workspace_id, deadline).await?;
+        Ok(WriteTx {
+            read: ReadTx::new(tx),
+            workspace_id,
+            now,
+            deadline: deadline.clone(),
+            ids: ids.clone(),
+            master: Arc::clone(master),
+        })
+    }
+
+    pub(super) async fn begin_write(&self, workspace_id: Uuid, deadline: &Deadline) -> Result<Tx, StoreError> {
+        Ok(match &self.engine {
             Engine::Postgres(pool) => {
                 let left_ms = deadline.left_ms();
                 let begin = format!(
@@ -122,14 +134,6 @@ impl Store {
             }
             // A plain BEGIN becomes a writer halfway through, and then loses at once to whoever was first.
             Engine::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-        };
-        Ok(WriteTx {
-            read: ReadTx::new(tx),
-            workspace_id,
-            now,
-            deadline: deadline.clone(),
-            ids: ids.clone(),
-            master: Arc::clone(master),
         })
     }
 
@@ -177,6 +181,8 @@ pub(super) fn sqlite_options(url: &str, create: bool) -> Result<SqliteConnectOpt
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .pragma("recursive_triggers", "ON")
+        // What is overwritten or deleted leaves no bytes behind: a note that was taken away is to be gone.
+        .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
         .pragma("temp_store", "MEMORY")
         .disable_statement_logging())

@@ -3,6 +3,8 @@
 use super::{EnvironmentArguments, PageArguments, Scope};
 use clap::{Args, Subcommand, ValueEnum};
 use provident::binding::Sources;
+use provident::error::Error;
+use provident::idempotency::IdempotencyKey;
 use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -58,6 +60,23 @@ pub(in crate::cli) struct DecisionArguments {
     pub(in crate::cli) legacy_subject_key: Option<String>,
     #[command(flatten)]
     pub(in crate::cli) sources: SourceArguments,
+    #[command(flatten)]
+    pub(in crate::cli) idempotency: IdempotencyArguments,
+}
+
+/// The caller's name for a request.
+#[derive(Args)]
+pub(in crate::cli) struct IdempotencyArguments {
+    /// A name of your own for this request: repeated with it within a day, it is done once and answered the same
+    #[arg(long = "idempotency-key", value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl IdempotencyArguments {
+    /// The key, if one was given.
+    pub(in crate::cli) fn key(&self) -> Result<Option<IdempotencyKey>, Error> {
+        Ok(self.key.as_deref().map(str::parse).transpose()?)
+    }
 }
 
 /// Where the operator's words come from.
@@ -192,6 +211,20 @@ Example:
         binding: Uuid,
         #[command(flatten)]
         note: NoteArguments,
+        #[command(flatten)]
+        idempotency: IdempotencyArguments,
+    },
+    /// Take the words of a binding's notes away, for good
+    #[command(after_help = "\
+An owner's alone. The decision stays, and the log keeps the length of each note and a fingerprint that only this installation can compare.
+
+Example:
+  provident binding redact-note --as OWNER --workspace acme BINDING")]
+    RedactNote {
+        #[command(flatten)]
+        scope: Scope,
+        /// Its id
+        binding: Uuid,
     },
     /// Show one binding
     #[command(after_help = "Example:\n  provident binding show --as USER --workspace acme BINDING")]
