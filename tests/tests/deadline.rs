@@ -27,7 +27,7 @@ const TIME: Duration = Duration::from_millis(300);
 /// How many imports are begun beforehand: beginning one waits for no lock of these tests.
 const IMPORTS: usize = 200;
 /// How long a test waits for what must come.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A second service on the database of an installation, whose mutations have little time.
 async fn impatient(world: &Installation, url: String, time: Duration) -> Service {

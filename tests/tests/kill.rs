@@ -32,7 +32,7 @@ const WHOLE_EVERY: usize = 50;
 /// How many write at once.
 const WRITERS: usize = 4;
 /// How long a test waits for what must come.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// The environment variable with the orders of a writer, in one line.
 const ORDERS: &str = "PROVIDENT_TEST_WRITER";

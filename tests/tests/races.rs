@@ -135,10 +135,9 @@ impl Race {
     fn remember(&self, subject: usize, asked: Asked, outcome: &Outcome) {
         let rumour = &mut self.rumours.lock().unwrap()[subject];
         match (asked, outcome) {
-            (Asked::Create, Outcome::Done(id)) => rumour.active = Some(*id),
             (Asked::Supersede(old), Outcome::Done(id)) => *rumour = Rumour { active: Some(*id), ended: Some(old) },
             (Asked::Revoke(old), Outcome::Done(_)) => *rumour = Rumour { active: None, ended: Some(old) },
-            (_, Outcome::Exists(Some(id))) => rumour.active = Some(*id),
+            (Asked::Create, Outcome::Done(id) | Outcome::Exists(Some(id))) => rumour.active = Some(*id),
             (_, Outcome::Stale(named)) => rumour.active = *named,
             _ => {}
         }
@@ -260,10 +259,10 @@ fn tell(engine: Engine, race: &Race, attempts: &[Attempt], time: Duration) {
         };
         *counts.entry(format!("{asked} {outcome}")).or_default() += 1;
     }
-    let rate = u128::try_from(attempts.len()).unwrap() * 1_000 / time.as_millis().max(1);
+    let per_second = u128::try_from(attempts.len()).unwrap() * 1_000 / time.as_millis().max(1);
     let samples = race.samples.heads.lock().unwrap().len();
     say(&format!(
-        "races on {engine}: {} attempts in {time:.1?}, {rate}/s, {samples} samples: {counts:?}",
+        "races on {engine}: {} attempts in {time:.1?}, {per_second}/s, {samples} samples: {counts:?}",
         attempts.len()
     ));
 }
@@ -289,11 +288,11 @@ fn sixty_four_writers_on_twenty_subjects_never_leave_two_active_and_are_told_the
         tell(engine, &race, &attempts, begun.elapsed());
         expect_nothing_wrong(&race, &attempts).await;
         // Every way there is to come out was seen, so that none of it was checked on nothing.
-        let seen = |outcome: &dyn Fn(&Outcome) -> bool| attempts.iter().any(|attempt| outcome(&attempt.outcome));
-        assert!(seen(&|outcome| matches!(outcome, Outcome::Done(_))));
-        assert!(seen(&|outcome| matches!(outcome, Outcome::Exists(Some(_)))));
-        assert!(seen(&|outcome| matches!(outcome, Outcome::Stale(Some(_)))));
-        assert!(seen(&|outcome| matches!(outcome, Outcome::Stale(None))));
+        let some = |outcome: &dyn Fn(&Outcome) -> bool| attempts.iter().any(|attempt| outcome(&attempt.outcome));
+        assert!(some(&|outcome| matches!(outcome, Outcome::Done(_))));
+        assert!(some(&|outcome| matches!(outcome, Outcome::Exists(Some(_)))));
+        assert!(some(&|outcome| matches!(outcome, Outcome::Stale(Some(_)))));
+        assert!(some(&|outcome| matches!(outcome, Outcome::Stale(None))));
     });
 }
 
