@@ -116,7 +116,7 @@ impl TestDatabase {
                 static TEMPLATE_MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
                 TEMPLATE_MADE
                     .get_or_init(|| async {
-                        let template = Self::named(TEMPLATE.to_owned(), None).await;
+                        let template = Self::named(server(), TEMPLATE.to_owned(), None).await;
                         template.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
                         // It stays for as long as its cluster.
                         std::mem::forget(template);
@@ -141,13 +141,23 @@ impl TestDatabase {
             Engine::Postgres => {
                 static COUNT: AtomicUsize = AtomicUsize::new(0);
                 let number = COUNT.fetch_add(1, Ordering::Relaxed);
-                Self::named(format!("provident_test_{}_{number}", std::process::id()), template).await
+                Self::named(server(), format!("provident_test_{}_{number}", std::process::id()), template).await
             }
         }
     }
 
-    async fn named(name: String, template: Option<&str>) -> Self {
-        let server = server();
+    /// A database at the last migration on a server of the test's own.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn migrated_on(server: &'static Server) -> Self {
+        let database = Self::named(server, "provident_test".to_owned(), None).await;
+        database.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+        database
+    }
+
+    async fn named(server: &'static Server, name: String, template: Option<&str>) -> Self {
         let source = template.unwrap_or("template0");
         let made = async {
             server.make_roles().await?;
@@ -213,20 +223,26 @@ impl TestDatabase {
     ///
     /// When there is none to be had.
     pub async fn raw(&self) -> Raw {
-        let made = async {
-            Ok(match &self.place {
-                Place::Sqlite { .. } => {
-                    let options = SqliteConnectOptions::new()
-                        .filename(self.file())
-                        .create_if_missing(true)
-                        .foreign_keys(true)
-                        .pragma("recursive_triggers", "ON");
-                    Raw::Sqlite(options.connect().await?)
-                }
-                Place::Postgres { server, name } => Raw::Postgres(server.database(name).connect().await?),
-            })
-        };
-        made.await.unwrap_or_else(|error: sqlx::Error| stop("a connection", &error))
+        self.try_raw().await.unwrap_or_else(|error| stop("a connection", &error))
+    }
+
+    /// As [`TestDatabase::raw`], where there may be none to be had.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says.
+    pub async fn try_raw(&self) -> Result<Raw, sqlx::Error> {
+        Ok(match &self.place {
+            Place::Sqlite { .. } => {
+                let options = SqliteConnectOptions::new()
+                    .filename(self.file())
+                    .create_if_missing(true)
+                    .foreign_keys(true)
+                    .pragma("recursive_triggers", "ON");
+                Raw::Sqlite(options.connect().await?)
+            }
+            Place::Postgres { server, name } => Raw::Postgres(server.database(name).connect().await?),
+        })
     }
 
     /// Runs one piece of SQL on a connection of its own.
@@ -488,7 +504,7 @@ extern "C" fn summarize() {
 }
 
 /// One line on standard error, past the capture of test output.
-fn say(line: &str) {
+pub fn say(line: &str) {
     // Nobody to tell if standard error is closed.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -11,6 +11,8 @@ pub mod hostile;
 pub mod installation;
 pub mod postgres;
 pub mod program;
+pub mod proxy;
+pub mod replay;
 pub mod rows;
 pub mod trail;
 pub mod vectors;

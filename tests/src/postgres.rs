@@ -10,23 +10,24 @@
 //! a skipped test. What is done with the server: [`crate::database`].
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use provident::actor::SystemPlane;
 use provident::service::Service;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
-/// Arguments: the private directory, the directory of the server's programs. Says `ready` or `failed: …` in one line,
-/// then serves until its standard input ends.
+/// Arguments: the private directory, the directory of the server's programs, the server's settings in one word list. Says
+/// `ready` or `failed: …` in one line, then serves until its standard input ends. A line of input has a server that is
+/// gone started again.
 const SUPERVISOR: &str = r#"
 set -u
 trap '' INT TERM HUP
-dir=$1; bin=$2; data=$dir/data; log=$dir/log
+dir=$1; bin=$2; settings=$3; data=$dir/data; log=$dir/log
 account=
 if [ "$(id -u)" = 0 ]; then
     account=postgres; id "$account" >/dev/null 2>&1 || account=nobody
@@ -57,19 +58,35 @@ cd "$dir" || exit 1
 : >"$log"; [ -z "$account" ] || chown "$account" "$log"
 unprivileged "$bin/initdb" --pgdata="$data" --username=postgres --auth=trust --encoding=UTF8 --no-locale --no-sync \
     >>"$log" 2>&1 </dev/null || fail initdb
-unprivileged "$bin/postgres" -D "$data" -k "$dir" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-    -c synchronous_commit=off -c max_connections=200 -c jit=off >>"$log" 2>&1 </dev/null &
-n=0
-while [ ! -S "$dir/.s.PGSQL.5432" ]; do
-    kill -0 $! 2>/dev/null || fail postgres
-    [ $n -lt 600 ] || fail 'postgres did not start within 30 s'
-    sleep 0.05; n=$((n + 1))
+serve() {
+    rm -f "$dir/.s.PGSQL.5432"
+    # One setting a word.
+    # shellcheck disable=SC2086
+    unprivileged "$bin/postgres" -D "$data" -k "$dir" -c listen_addresses= -c max_connections=200 -c jit=off $settings \
+        >>"$log" 2>&1 </dev/null &
+    n=0
+    while [ ! -S "$dir/.s.PGSQL.5432" ]; do
+        kill -0 $! 2>/dev/null || return 1
+        [ $n -lt 600 ] || fail 'postgres did not start within 30 s'
+        sleep 0.05; n=$((n + 1))
+    done
+    echo ready
+}
+serve || fail postgres
+while read -r _; do
+    # What is left of the one before may still be ending.
+    m=0; until serve; do
+        [ $m -lt 200 ] || fail 'postgres again'
+        sleep 0.05; m=$((m + 1))
+    done
 done
-echo ready
-exec >&-
-cat >/dev/null
 remove
 "#;
+
+/// For tests that lose nothing worth keeping.
+const FAST: &str = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off";
+/// As a server is run that must lose nothing.
+const DURABLE: &str = "-c fsync=on -c full_page_writes=on -c synchronous_commit=on";
 
 /// What the roles of the tests log in with on a server that asks.
 const PASSWORD: &str = "provident-tests";
@@ -82,7 +99,8 @@ pub struct Server {
     /// Where the cluster lives, if it is ours.
     directory: Option<PathBuf>,
     /// Held open for as long as this process lives; its end is what the supervisor waits for.
-    _lifeline: Option<ChildStdin>,
+    supervisor: Option<Mutex<(ChildStdin, BufReader<ChildStdout>)>>,
+    roles_made: tokio::sync::OnceCell<()>,
 }
 
 impl Server {
@@ -116,13 +134,36 @@ impl Server {
         self.directory.as_deref()
     }
 
+    /// The process that a server of our own is.
+    ///
+    /// # Errors
+    ///
+    /// When it is not ours, or not running.
+    pub fn process(&self) -> Result<u32, String> {
+        let directory = self.directory.as_ref().ok_or("the server is somebody else's")?;
+        let text = std::fs::read_to_string(directory.join("data/postmaster.pid")).map_err(|error| error.to_string())?;
+        text.lines().next().and_then(|line| line.trim().parse().ok()).ok_or_else(|| "no process".to_owned())
+    }
+
+    /// Starts a server of our own again that was killed.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn start_again(&self) -> Result<(), String> {
+        let supervisor = self.supervisor.as_ref().ok_or("the server is somebody else's")?;
+        let mut supervisor = supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lifeline, answers) = &mut *supervisor;
+        writeln!(lifeline, "again").map_err(|error| format!("its supervisor: {error}"))?;
+        ready(answers)
+    }
+
     /// Makes the roles that `provident migrate roles` makes, as it says, once.
     ///
     /// # Errors
     ///
     /// What the server says.
     pub async fn make_roles(&self) -> Result<(), sqlx::Error> {
-        static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
         let make = async || {
             let mut admin = self.admin().await?;
             let roles = Service::role_sql(&SystemPlane::at_the_shell());
@@ -135,7 +176,7 @@ impl Server {
             }
             admin.close().await
         };
-        MADE.get_or_try_init(make).await.copied()
+        self.roles_made.get_or_try_init(make).await.copied()
     }
 
     /// A connection as an administrator, retried while the server starts up.
@@ -163,7 +204,7 @@ impl Server {
 #[expect(clippy::panic, reason = "a database that is missing fails the test, it does not skip it")]
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-    match SERVER.get_or_init(|| given().unwrap_or_else(start)) {
+    match SERVER.get_or_init(|| given().unwrap_or_else(|| start(FAST))) {
         Ok(server) => server,
         Err(reason) => panic!("no PostgreSQL for the tests: {reason}"),
     }
@@ -173,12 +214,22 @@ pub fn server() -> &'static Server {
 fn given() -> Option<Result<Server, String>> {
     let url = env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())?;
     Some(match url.parse() {
-        Ok(admin) => Ok(Server { admin, directory: None, _lifeline: None }),
+        Ok(admin) => Ok(Server { admin, directory: None, supervisor: None, roles_made: tokio::sync::OnceCell::new() }),
         Err(error) => Err(format!("TEST_DATABASE_URL: {error}")),
     })
 }
 
-fn start() -> Result<Server, String> {
+/// A cluster of its own that keeps what it has acknowledged, for tests that kill it.
+///
+/// # Errors
+///
+/// Without a way to start one; says what to install.
+pub fn durable() -> Result<&'static Server, String> {
+    // Its end is the end of this process, as that of the other.
+    start(DURABLE).map(|server| &*Box::leak(Box::new(server)))
+}
+
+fn start(settings: &str) -> Result<Server, String> {
     let programs = programs()?;
     // Not TMPDIR: another account must be able to reach the directory, and a socket's path has 107 bytes.
     let directory = tempfile::Builder::new()
@@ -189,6 +240,7 @@ fn start() -> Result<Server, String> {
     let mut supervisor = Command::new("/bin/sh")
         .args(["-c", SUPERVISOR, "provident-postgres"])
         .args([&directory, &programs])
+        .arg(settings)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -196,17 +248,21 @@ fn start() -> Result<Server, String> {
         .process_group(0)
         .spawn()
         .map_err(|error| format!("/bin/sh: {error}"))?;
-    let lifeline = supervisor.stdin.take();
-    let mut answer = String::new();
-    if let Some(output) = supervisor.stdout.take() {
-        BufReader::new(output).read_line(&mut answer).map_err(|error| format!("its supervisor: {error}"))?;
-    }
-    if answer.trim_end() != "ready" {
-        return Err(format!("{} in `{}`", answer.trim_end(), programs.display()));
-    }
+    let (Some(lifeline), Some(output)) = (supervisor.stdin.take(), supervisor.stdout.take()) else {
+        return Err("its supervisor has no pipes".to_owned());
+    };
+    let mut answers = BufReader::new(output);
+    ready(&mut answers).map_err(|error| format!("{error} in `{}`", programs.display()))?;
     let admin =
         PgConnectOptions::new_without_pgpass().socket(&directory).port(5432).username("postgres").database("postgres");
-    Ok(Server { admin, directory: Some(directory), _lifeline: lifeline })
+    let supervisor = Some(Mutex::new((lifeline, answers)));
+    Ok(Server { admin, directory: Some(directory), supervisor, roles_made: tokio::sync::OnceCell::new() })
+}
+
+fn ready(answers: &mut BufReader<ChildStdout>) -> Result<(), String> {
+    let mut answer = String::new();
+    answers.read_line(&mut answer).map_err(|error| format!("its supervisor: {error}"))?;
+    if answer.trim_end() == "ready" { Ok(()) } else { Err(answer.trim_end().to_owned()) }
 }
 
 /// The directory of `initdb` and `postgres`: `PG_BIN_DIR`, that of a real `initdb` on the path, or the newest of the

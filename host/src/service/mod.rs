@@ -179,6 +179,7 @@ impl Service {
         let mut wait_ms = BACKOFF_MS;
         let mut left = ATTEMPTS;
         loop {
+            deadline.begin()?;
             let begun = self.store.write(workspace_id, deadline, self.clock.now(), &self.ids, &self.master).await;
             let outcome = match begun {
                 Ok(tx) => attempt(tx).await,

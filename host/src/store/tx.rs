@@ -6,10 +6,10 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -36,13 +36,19 @@ impl ReadTx {
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
-    committing: Arc<AtomicBool>,
+    committing: Arc<watch::Sender<bool>>,
 }
 
 impl Deadline {
     /// So long from now.
     pub(crate) fn after(time: Duration) -> Self {
-        Self { at: Instant::now() + time, committing: Arc::default() }
+        Self { at: Instant::now() + time, committing: Arc::new(watch::Sender::new(false)) }
+    }
+
+    /// Says that the transaction is begun, or begun again: a COMMIT that was refused is no longer awaited.
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        self.committing.send_replace(false);
+        self.refuse_late()
     }
 
     /// What is left, to the millisecond, and never nothing: to an engine 0 means for ever.
@@ -53,18 +59,19 @@ impl Deadline {
     /// Ends when the time is up and nothing is being committed.
     pub(crate) async fn passed(&self) {
         tokio::time::sleep_until(self.at).await;
-        if self.committing.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
+        // It can only fail without a sender, and this is one.
+        let _ = self.committing.subscribe().wait_for(|committing| !committing).await;
     }
 
     /// Says that COMMIT is about to be sent, if there is time.
     pub(super) fn commit(&self) -> Result<(), StoreError> {
-        if Instant::now() >= self.at {
-            return Err(StoreError::DeadlineExceeded);
-        }
-        self.committing.store(true, Ordering::Relaxed);
+        self.refuse_late()?;
+        self.committing.send_replace(true);
         Ok(())
+    }
+
+    fn refuse_late(&self) -> Result<(), StoreError> {
+        if Instant::now() >= self.at { Err(StoreError::DeadlineExceeded) } else { Ok(()) }
     }
 }
 
