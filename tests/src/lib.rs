@@ -11,6 +11,7 @@ pub mod hostile;
 pub mod installation;
 pub mod postgres;
 pub mod program;
+pub mod role;
 pub mod rows;
 pub mod trail;
 pub mod vectors;

@@ -72,7 +72,7 @@ remove
 "#;
 
 /// What the roles of the tests log in with on a server that asks.
-const PASSWORD: &str = "provident-tests";
+pub const PASSWORD: &str = "provident-tests";
 
 /// A server that databases can be made on.
 #[derive(Debug)]
