@@ -7,7 +7,7 @@ use provident_tests::catalog::{self, Table};
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
 use provident_tests::role::{application, begin_in};
 use provident_tests::rows::{
-    ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, THEN, WORKSPACE, fresh, valid, world,
+    ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, THEN, WORKSPACE, fresh, fresh_key, valid, world,
 };
 use uuid::Uuid;
 
@@ -386,6 +386,32 @@ async fn the_application_makes_changes_and_empties_no_table() {
         assert_eq!(code.as_deref(), expected, "{statement}: {refused:?}");
         raw.execute("ROLLBACK").await.unwrap();
     }
+}
+
+#[test]
+fn a_binding_without_a_note_has_nothing_to_give_way() {
+    on_both_engines(|database| async move {
+        let mut admin = world(&database).await.unwrap();
+        let key = fresh_key();
+        let row = valid(BINDINGS)
+            .with("resolution_mode", "exact_provider_identity")
+            .with("decided_by_kind", "system")
+            .with("decided_by_user_id", None::<Uuid>)
+            .with("operator_note", None::<&str>)
+            .with("resolution_reason", "same-id")
+            .with("provider_resource_id", key.rsplit(':').next())
+            .with("resource_key", key.as_str())
+            .with("canonical_subject_key", key.as_str());
+        row.insert(&mut admin).await.unwrap();
+        let mut raw = application(&database).await;
+        begin_in(&mut raw, WORKSPACE).await;
+        if raw.engine() == Engine::Postgres {
+            raw.execute("SET LOCAL ROLE provident_redactor").await.unwrap();
+        }
+        let touch = format!("UPDATE {BINDINGS} SET updated_at = '{LATER}'");
+        let refused = raw.refusal(&touch).await.unwrap();
+        assert!(refused.contains("pl_bindings_ends_once") || refused.contains("ends once"), "{refused}");
+    });
 }
 
 #[tokio::test]
