@@ -7,7 +7,7 @@ use provident_tests::catalog::{self, Table};
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
 use provident_tests::role::{application, begin_in};
 use provident_tests::rows::{
-    ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, THEN, WORKSPACE, fresh, fresh_key, valid, world,
+    ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, WORKSPACE, fresh_key, valid, world,
 };
 use uuid::Uuid;
 
@@ -20,24 +20,15 @@ const END: [&str; 5] = ["binding_status", "ended_at", "ended_by_user_id", "ended
 const OWN_WORKSPACE: &str = "(workspace_id = ( SELECT (NULLIF(current_setting('provident.workspace_id'::text, true), \
                              ''::text))::uuid AS \"nullif\"))";
 
-fn idempotency_key(workspace: Uuid, binding: &Row) -> Row {
-    Row::of("idempotency_keys")
-        .with("workspace_id", workspace)
-        .with("acting_user_id", MEMBER)
-        .with("idempotency_key", format!("request-{}", fresh()))
-        .with("operation", "binding.create")
-        .with("request_sha256", "d".repeat(64))
-        .with("binding_id", binding.value("id").clone())
-        .with("created_at", THEN)
-}
-
 /// The world, with a row of every tenant's table in both workspaces.
 async fn full(database: &TestDatabase) -> Raw {
     let mut raw = world(database).await.unwrap();
     for (workspace, environment) in [(WORKSPACE, ENVIRONMENT), (OTHER_WORKSPACE, FOREIGN)] {
         let of = |table| valid(table).with("workspace_id", workspace).with("managed_environment_id", environment);
         let binding = of(BINDINGS);
-        for row in [&binding, &of("audit_events"), &idempotency_key(workspace, &binding)] {
+        let keyed = valid("idempotency_keys").with("workspace_id", workspace);
+        let keyed = keyed.with("binding_id", binding.value("id").clone());
+        for row in [&binding, &of("audit_events"), &keyed] {
             row.insert(&mut raw).await.unwrap();
         }
     }
@@ -214,7 +205,7 @@ fn the_application_brings_no_ended_binding_back() {
              WHERE binding_status = 'active' AND workspace_id = {}",
             raw.engine().id(WORKSPACE)
         );
-        assert_eq!(raw.execute(&end).await.unwrap(), 1);
+        assert!(raw.execute(&end).await.unwrap() > 0);
         raw.execute("ROLLBACK").await.unwrap();
         assert_eq!(admin.rows(&everything).await.unwrap(), before);
     });
@@ -328,10 +319,7 @@ async fn the_application_sees_and_makes_rows_of_the_workspace_it_names_and_of_no
         assert_eq!(seen, [[Some("0".to_owned()), Some("t".to_owned())]], "{name}");
         raw.execute("ROLLBACK").await.unwrap();
         begin_in(&mut raw, WORKSPACE).await;
-        let row = match name.as_str() {
-            "idempotency_keys" => idempotency_key(OTHER_WORKSPACE, &valid(BINDINGS)),
-            _ => valid(name).with("workspace_id", OTHER_WORKSPACE),
-        };
+        let row = valid(name).with("workspace_id", OTHER_WORKSPACE);
         let refused = raw.refusal(&row.sql(Engine::Postgres)).await;
         let expected = format!("new row violates row-level security policy for table \"{name}\"");
         assert_eq!(refused, Some(expected), "{name}");
@@ -435,8 +423,11 @@ async fn the_redactor_leaves_of_a_note_its_marker_and_changes_nothing_else() {
     begin_in(&mut raw, WORKSPACE).await;
     raw.execute("SET LOCAL ROLE provident_redactor").await.unwrap();
     let redact = format!("UPDATE {BINDINGS} SET operator_note = '[redacted]' || chr(10), updated_at = '{LATER}'");
-    assert_eq!(raw.execute(&redact).await.unwrap(), 1, "of one workspace");
+    assert!(raw.execute(&redact).await.unwrap() > 0);
     raw.execute("COMMIT").await.unwrap();
-    let told = format!("SELECT count(*) FROM {BINDINGS} WHERE operator_note = '[redacted]' || chr(10)");
-    assert_eq!(admin.value(&told).await.unwrap().as_deref(), Some("1"));
+    let told =
+        format!("SELECT DISTINCT workspace_id, operator_note = '[redacted]' || chr(10) FROM {BINDINGS} ORDER BY 2");
+    let told = admin.rows(&told).await.unwrap();
+    let row = |workspace: Uuid, redacted: &str| [Some(workspace.to_string()), Some(redacted.to_owned())];
+    assert_eq!(told, [row(OTHER_WORKSPACE, "f"), row(WORKSPACE, "t")], "of one workspace");
 }
