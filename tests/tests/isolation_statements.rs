@@ -10,6 +10,7 @@ use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, Subjec
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::Role;
+use provident::service::Auditor;
 use provident_identity::ResolutionMode;
 use provident_tests::catalog::{self, Table};
 use provident_tests::database::{Engine, Raw, TestDatabase};
@@ -75,6 +76,7 @@ async fn everything_done(world: &Installation, tenant: &Tenant) {
     service.lookup(who, at, here, &[key(&mine("manual")), key(&mine("excluded"))]).await.unwrap();
     service.history_of_binding(who, at, manual.id, page).await.unwrap();
     service.audit_events(who, at, None, 0, 10).await.unwrap();
+    service.verify_audit(Auditor::System(&plane()), at, None).await.unwrap().unwrap();
     service.environments(who, at, page).await.unwrap();
     service.members(who, at, page).await.unwrap();
     members_managed(world, tenant).await;

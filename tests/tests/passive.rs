@@ -51,7 +51,7 @@ fn operations() -> Vec<(String, String)> {
 async fn everything_else_done(world: &Installation, service: &Service) -> BTreeSet<&'static str> {
     let (acme, page) = (&world.acme, PageRequest::default());
     let (owner, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
-    service.verify_audit(Auditor::Member(owner), at, None).await.unwrap();
+    service.verify_audit(Auditor::Member(owner), at, None).await.unwrap().unwrap();
     service.audit_checkpoint(Auditor::Member(owner), at).await.unwrap();
     service.export_audit(Auditor::Member(owner), at).await.unwrap().next_events().await.unwrap();
     let user = service.create_user(&plane(), "Somebody").await.unwrap().id;
