@@ -269,14 +269,13 @@ fn the_application_changes_no_event_and_deletes_nothing_but_idempotency_rows() {
             begin_in(&mut raw, WORKSPACE).await;
             let name = &table.name;
             let deleted = raw.execute(&format!("DELETE FROM {name}")).await;
-            match name.as_str() {
+            if name == "idempotency_keys" {
                 // Of one workspace, where the engine knows which.
-                "idempotency_keys" => assert_eq!(deleted.unwrap(), if postgres { 1 } else { 2 }),
-                _ => {
-                    let expected = if postgres { "permission denied" } else { "nothing is deleted" };
-                    let refused = deleted.unwrap_err().to_string();
-                    assert!(refused.contains(expected), "{name}: {refused}");
-                }
+                assert_eq!(deleted.unwrap(), if postgres { 1 } else { 2 });
+            } else {
+                let expected = if postgres { "permission denied" } else { "nothing is deleted" };
+                let refused = deleted.unwrap_err().to_string();
+                assert!(refused.contains(expected), "{name}: {refused}");
             }
             raw.execute("ROLLBACK").await.unwrap();
         }

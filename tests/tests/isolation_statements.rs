@@ -116,13 +116,14 @@ fn pieces(sql: &str) -> Vec<String> {
     while let Some(first) = rest.chars().next() {
         let word = |sign: char| sign.is_alphanumeric() || "_.$[]\"".contains(sign);
         let length = match first {
-            '\'' => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
+            '\'' => rest.match_indices('\'').nth(1).map_or(rest.len(), |(end, _)| end + 1),
             '<' | '>' | '|' | '=' => rest.find(|sign| !"<>|=".contains(sign)).unwrap_or(rest.len()),
             _ if word(first) => rest.find(|sign| !word(sign)).unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
-        pieces.push(rest[..length].to_owned());
-        rest = rest[length..].trim_start();
+        let (piece, left) = rest.split_at(length);
+        pieces.push(piece.to_owned());
+        rest = left.trim_start();
     }
     pieces
 }
