@@ -71,4 +71,5 @@ CREATE POLICY pl_bindings_ends_once ON provider_resource_bindings AS RESTRICTIVE
             WHEN current_user = 'provident_redactor' THEN
                 coalesce(operator_note, '[redacted]' || chr(10)) = '[redacted]' || chr(10)
                 AND coalesce(ended_note, '[redacted]' || chr(10)) = '[redacted]' || chr(10)
+                AND coalesce(operator_note, ended_note) IS NOT NULL
             ELSE binding_status <> 'active' END);

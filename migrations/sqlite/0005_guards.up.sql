@@ -18,6 +18,7 @@ WHEN NOT (
         AND NEW.operator_note IS OLD.operator_note)
     OR (NEW.binding_status = OLD.binding_status AND NEW.ended_at IS OLD.ended_at
         AND NEW.ended_by_user_id IS OLD.ended_by_user_id
+        AND (NEW.operator_note IS NOT OLD.operator_note OR NEW.ended_note IS NOT OLD.ended_note)
         AND (NEW.operator_note IS NULL) = (OLD.operator_note IS NULL)
         AND (NEW.ended_note IS NULL) = (OLD.ended_note IS NULL)
         AND coalesce(NEW.operator_note, '[redacted]' || char(10)) = '[redacted]' || char(10)

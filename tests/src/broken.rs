@@ -409,6 +409,7 @@ pub fn references() -> Vec<Broken> {
         "operation_runs" {
             "fk_runs_environment": "managed_environment_id" = FOREIGN;
             "fk_runs_connection": "provider_key" = PROVIDER, "provider_connection_id" = connection_of(SISTER);
+            "fk_runs_connection": "provider_key" = PROVIDER, "provider_connection_id" = connection_of(FOREIGN);
             "fk_runs_connection": "provider_key" = SECOND_PROVIDER, "provider_connection_id" = connection_of(ENVIRONMENT);
             "fk_runs_initiator": "initiated_by_user_id" = STRANGER;
         }
@@ -426,8 +427,10 @@ pub fn references() -> Vec<Broken> {
         "inventory_items" {
             "fk_inventory_environment": "managed_environment_id" = FOREIGN;
             "fk_inventory_connection": "provider_connection_id" = connection_of(SISTER);
+            "fk_inventory_connection": "provider_connection_id" = connection_of(FOREIGN);
             "fk_inventory_connection": "provider_connection_id" = SECOND_CONNECTION;
             "fk_inventory_operation_run": "source_operation_run_id" = run_of(SISTER);
+            "fk_inventory_operation_run": "source_operation_run_id" = run_of(FOREIGN);
         }
         "audit_events" {
             "fk_events_workspace": "workspace_id" = NOTHING, "managed_environment_id" = NULL;
@@ -448,6 +451,7 @@ pub fn references() -> Vec<Broken> {
             "fk_bindings_decided_by": "decided_by_user_id" = STRANGER;
             "fk_bindings_ended_by": "binding_status" = "revoked", "ended_at" = LATER, "ended_by_user_id" = STRANGER, "ended_note" = "gone";
             "fk_bindings_supersedes": "supersedes_binding_id" = NOTHING;
+            "fk_bindings_decided_by": "decided_by_user_id" = NOTHING;
             "fk_bindings_operation_run": "source_operation_run_id" = run_of(SISTER);
             "fk_bindings_operation_run": "source_operation_run_id" = run_of(FOREIGN);
             "fk_bindings_baseline_snapshot": "source_baseline_snapshot_id" = snapshot_of(OTHER_WORKSPACE);

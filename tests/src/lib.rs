@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod program;
 pub mod proxy;
 pub mod replay;
+pub mod role;
 pub mod rows;
 pub mod trail;
 pub mod vectors;

@@ -89,7 +89,7 @@ const FAST: &str = "-c fsync=off -c full_page_writes=off -c synchronous_commit=o
 const DURABLE: &str = "-c fsync=on -c full_page_writes=on -c synchronous_commit=on";
 
 /// What the roles of the tests log in with on a server that asks.
-const PASSWORD: &str = "provident-tests";
+pub const PASSWORD: &str = "provident-tests";
 
 /// A server that databases can be made on.
 #[derive(Debug)]

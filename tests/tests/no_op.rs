@@ -6,19 +6,26 @@ use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, Subjec
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident_identity::ResolutionMode;
+use provident_tests::catalog;
 use provident_tests::database::on_both_engines;
 use provident_tests::guard::listing;
-use provident_tests::installation::{Installation, TABLES, exclusion, key, widget};
+use provident_tests::installation::{Installation, exclusion, key, widget};
 use provident_tests::rows::fresh_id;
 
 /// What a decision may touch.
-const TOUCHED: [&str; 3] = ["provider_resource_bindings", "audit_events", "audit_heads"];
+const TOUCHED: [&str; 4] = ["provider_resource_bindings", "audit_events", "audit_heads", "idempotency_keys"];
 
-async fn everything_else(world: &Installation) -> Vec<(&'static str, Vec<String>)> {
+/// Every row of every other table there is.
+async fn everything_else(world: &Installation) -> Vec<(String, Vec<String>)> {
+    let mut raw = world.raw().await;
+    let tables = catalog::read(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
     let mut rest = Vec::new();
-    for table in TABLES.into_iter().filter(|table| !TOUCHED.contains(table)) {
-        rest.push((table, world.dump(table).await));
+    for table in tables.into_iter().filter(|table| !TOUCHED.contains(&table.name.as_str())) {
+        let rows = world.dump(&table.name).await;
+        rest.push((table.name, rows));
     }
+    assert!(rest.len() >= 13, "{} tables", rest.len());
     rest
 }
 
@@ -83,10 +90,21 @@ fn a_decision_touches_bindings_and_the_trail_and_nothing_else() {
         service.revoke_binding(acme.manager, &acme.workspace, made[1].id, Some(&Note::new("why"))).await.unwrap();
         assert_eq!(everything_else(&world).await, before, "revoke");
         let request = exclusion(&key("denied"));
-        for (actor, environment) in [(acme.readonly, acme.environment_id), (acme.manager, fresh_id())] {
+        for (actor, environment, id) in
+            [(acme.readonly, acme.environment_id, made[2].id), (acme.manager, fresh_id(), fresh_id())]
+        {
             service.create_binding(actor, &acme.workspace, environment, &request).await.unwrap_err();
+            service.supersede_binding(actor, &acme.workspace, id, &succession).await.unwrap_err();
+            service.revoke_binding(actor, &acme.workspace, id, Some(&Note::new("why"))).await.unwrap_err();
         }
         assert_eq!(everything_else(&world).await, before, "denied");
+        // Too late, a second time, and against the rules.
+        service.supersede_binding(acme.manager, &acme.workspace, made[0].id, &succession).await.unwrap_err();
+        service.revoke_binding(acme.manager, &acme.workspace, made[1].id, Some(&Note::new("why"))).await.unwrap_err();
+        let again = of_mode(ResolutionMode::MissingExpected);
+        service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &again).await.unwrap_err();
+        service.revoke_binding(acme.manager, &acme.workspace, made[2].id, None).await.unwrap_err();
+        assert_eq!(everything_else(&world).await, before, "refused");
         assert_eq!(world.count("operation_runs").await, runs, "a decision is no run");
     });
 }
@@ -100,7 +118,7 @@ fn reading_changes_not_a_byte() {
         let (acme, service, page) = (&world.acme, &world.service, PageRequest::default());
         let mut before = everything_else(&world).await;
         for table in TOUCHED {
-            before.push((table, world.dump(table).await));
+            before.push((table.to_owned(), world.dump(table).await));
         }
         let (who, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
         service.binding(who, at, made.id).await.unwrap();
@@ -118,7 +136,7 @@ fn reading_changes_not_a_byte() {
         service.audit_events(acme.readonly, at, None, 0, 10).await.unwrap_err();
         let mut after = everything_else(&world).await;
         for table in TOUCHED {
-            after.push((table, world.dump(table).await));
+            after.push((table.to_owned(), world.dump(table).await));
         }
         assert_eq!(after, before);
     });
@@ -155,8 +173,8 @@ fn nothing_but_the_rooms_of_bindings_names_their_table() {
         .filter(|file| file.path.starts_with("host/src/") && file.text.contains("provider_resource_bindings"))
         .map(|file| file.path)
         .collect();
-    // The rooms of schema and roles name every table.
-    let about_tables = ["host/src/store/migration.rs", "host/src/store/role.rs"];
+    // The rooms of schema and roles name every table, and so does the one that copies them all.
+    let about_tables = ["host/src/store/migration.rs", "host/src/store/role.rs", "host/src/store/copy.rs"];
     let naming: Vec<_> = naming.into_iter().filter(|path| !about_tables.contains(&path.as_str())).collect();
     assert_eq!(naming, ["host/src/store/binding.rs", "host/src/store/binding_note.rs"]);
 }

@@ -170,7 +170,7 @@ const MIGRATIONS: [(&str, &str); 20] = [
     ("postgres/0004_bindings_by_resource.down.sql", "aab7ea1e807047389a8fe5d749ad6ceb2b2e7e0d0c7e20dab6766f046536ef1c"),
     ("postgres/0004_bindings_by_resource.up.sql", "2c2d42fd768064136015cd1692f2ca0a944ca503031fb28dfa2fb14212826cc4"),
     ("postgres/0005_guards.down.sql", "5124015e9ecb397dc18815da5368f5d3d969f10d93adca8ba3a57f881b4c76dc"),
-    ("postgres/0005_guards.up.sql", "b5b81b179860c141418d167d3881d4b713db096cc607ff5b858e2b06ca841041"),
+    ("postgres/0005_guards.up.sql", "356ed4ea03f6e9d48b559a50f67cdc059662ab379db96654aa9b9973eb1d3713"),
     ("sqlite/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
     ("sqlite/0001_foundation.up.sql", "b9f4f9a15e11296b4406a81d229530ab5a947e60ea1149532ff3a7dc00bd3e16"),
     (
@@ -186,7 +186,7 @@ const MIGRATIONS: [(&str, &str); 20] = [
     ("sqlite/0004_bindings_by_resource.down.sql", "aab7ea1e807047389a8fe5d749ad6ceb2b2e7e0d0c7e20dab6766f046536ef1c"),
     ("sqlite/0004_bindings_by_resource.up.sql", "2c2d42fd768064136015cd1692f2ca0a944ca503031fb28dfa2fb14212826cc4"),
     ("sqlite/0005_guards.down.sql", "6e56d68f919bd043da9deb582b5deaf1233dd69e2281e421d2ee22382d40929c"),
-    ("sqlite/0005_guards.up.sql", "f481a1eadeb787cd1df9efc33f27677292114847de49c6db7316808637665a49"),
+    ("sqlite/0005_guards.up.sql", "31f1af4d2b5724a6d5628bbeae95f77b46eb073eb849a0b465a666758ee2b6f9"),
 ];
 
 #[test]

@@ -13,6 +13,45 @@ use crate::workspace::{DisplayName, Environment};
 
 /// An environment that exists, and the workspace it belongs to. Made by this room from the environment's row
 /// and by nobody else, so that no two loose ids are ever taken for a place (P381-55, -70).
+///
+/// Whoever has one can say where it is:
+///
+/// ```
+/// use provident::store::EnvironmentScope;
+///
+/// fn place(scope: &EnvironmentScope) -> (uuid::Uuid, uuid::Uuid) {
+///     (scope.workspace_id(), scope.environment_id())
+/// }
+/// ```
+///
+/// Nobody can make one out of ids:
+///
+/// ```compile_fail,E0451
+/// use provident::store::EnvironmentScope;
+///
+/// fn forged(workspace_id: uuid::Uuid, environment_id: uuid::Uuid) -> EnvironmentScope {
+///     EnvironmentScope { workspace_id, environment_id }
+/// }
+/// ```
+///
+/// ```compile_fail,E0624
+/// use provident::store::EnvironmentScope;
+///
+/// fn forged(workspace_id: uuid::Uuid, environment_id: uuid::Uuid) -> EnvironmentScope {
+///     EnvironmentScope::of_row(workspace_id, environment_id)
+/// }
+/// ```
+///
+/// Nor turn one into another:
+///
+/// ```compile_fail,E0616
+/// use provident::store::EnvironmentScope;
+///
+/// fn moved(mut scope: EnvironmentScope, workspace_id: uuid::Uuid) -> EnvironmentScope {
+///     scope.workspace_id = workspace_id;
+///     scope
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentScope {
     workspace_id: Uuid,

@@ -132,6 +132,8 @@ pub(crate) fn role_sql() -> String {
     }
     sql.push_str(
         "GRANT provident_redactor TO provident_app;\n\
+         -- Before PostgreSQL 15 a database lets everybody make tables.\n\
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC;\n\
          GRANT USAGE, CREATE ON SCHEMA public TO provident_owner;\n\
          GRANT USAGE ON SCHEMA public TO provident_app, provident_redactor;\n",
     );
@@ -192,16 +194,19 @@ pub(super) async fn grant(connection: &mut PgConnection) -> Result<bool, StoreEr
     Ok(roles == 2)
 }
 
-/// Refuses a role that could pass by what holds the others: a superuser, one that bypasses row-level security, and
-/// whoever owns a table or may become its owner. Both of whom the connection logged in as and of whom it is.
+/// Refuses a role that could pass by what holds the others: a superuser, one that bypasses row-level security, the owner
+/// of any of the tables, and whoever may become one of these. Both of whom the connection logged in as and of whom it is.
 pub(super) async fn refuse_privileged(pool: &PgPool) -> Result<(), StoreError> {
+    let tables = PRIVILEGES.iter().map(|privileges| privileges.table).collect::<Vec<_>>();
     let privileged: bool = sqlx::query_scalar(
-        "SELECT bool_or(r.rolsuper OR r.rolbypassrls OR EXISTS ( \
-             SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relname = 'workspaces' AND c.relkind IN ('r', 'p') AND c.oid = to_regclass('workspaces') \
-             AND pg_has_role(r.oid, c.relowner, 'MEMBER'))) \
-         FROM pg_roles r WHERE r.rolname IN (current_user, session_user)",
+        "SELECT EXISTS ( \
+             SELECT 1 FROM pg_roles own JOIN pg_roles other ON pg_has_role(own.oid, other.oid, 'MEMBER') \
+             WHERE own.rolname IN (current_user, session_user) \
+             AND (other.rolsuper OR other.rolbypassrls OR EXISTS ( \
+                 SELECT 1 FROM pg_class c JOIN unnest($1::text[]) AS t(name) ON c.oid = to_regclass(t.name) \
+                 WHERE c.relowner = other.oid)))",
     )
+    .bind(tables)
     .fetch_one(pool)
     .await?;
     if privileged { Err(StoreError::PrivilegedRole) } else { Ok(()) }

@@ -1,0 +1,162 @@
+//! That nothing but the rooms of bindings reads or writes bindings: every other operation done as a PostgreSQL role that
+//! has what the application has, but nothing at all on the table of bindings. What a decision leaves alone: `no_op.rs`.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+
+use provident::actor::{Actor, SystemActor};
+use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, SubjectRef, SupersedeBinding};
+use provident::error::Error;
+use provident::inventory::InventoryFilter;
+use provident::page::PageRequest;
+use provident::policy::Role;
+use provident::service::{Auditor, Service};
+use provident_identity::ResolutionMode;
+use provident_tests::database::{Engine, TestDatabase};
+use provident_tests::guard::listing;
+use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
+use provident_tests::role::{TestRole, url_as};
+
+/// The files of operations on bindings, in the table of operations.
+const OF_BINDINGS: [&str; 2] = ["binding.rs", "lookup.rs"];
+/// The files of operations on whole databases: tables and roles, done as the owner or an administrator, and copying,
+/// which takes every row as it is.
+const OF_DATABASES: [&str; 2] = ["migration.rs", "copy.rs"];
+
+/// A role like the application's, without the table of bindings.
+async fn without_bindings(database: &TestDatabase) -> TestRole {
+    let mut role = TestRole::made(database, "NOINHERIT").await;
+    let alike = Service::role_sql(&plane()).replace("provident_app", &role.name);
+    role.alter(&alike).await;
+    role.alter("REVOKE provident_redactor FROM {}; REVOKE ALL ON provider_resource_bindings FROM {}").await;
+    role
+}
+
+/// Operations by the files that the table of operations names them in.
+fn operations() -> Vec<(String, String)> {
+    let sources = listing::files(&listing::root()).unwrap();
+    let source = sources.into_iter().find(|file| file.path == "host/src/service/mod.rs").unwrap();
+    let rows = source.text.lines().filter_map(|line| line.strip_prefix("//! | `")?.split_once("` | "));
+    let mut operations = Vec::new();
+    for (file, row) in rows {
+        for operation in row.split("[`Service::").skip(1) {
+            operations.push((file.to_owned(), operation.split('`').next().unwrap().to_owned()));
+        }
+    }
+    assert!(operations.len() > 25, "{operations:?}");
+    operations
+}
+
+/// Does every operation that is not about bindings; answers their names.
+async fn everything_else_done(world: &Installation, service: &Service) -> BTreeSet<&'static str> {
+    let (acme, page) = (&world.acme, PageRequest::default());
+    let (owner, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
+    service.verify_audit(Auditor::Member(owner), at, None).await.unwrap().unwrap();
+    service.audit_checkpoint(Auditor::Member(owner), at).await.unwrap();
+    service.export_audit(Auditor::Member(owner), at).await.unwrap().next_events().await.unwrap();
+    let user = service.create_user(&plane(), "Somebody").await.unwrap().id;
+    service.users(&plane(), page).await.unwrap();
+    service.create_workspace(&plane(), "another", "Another", user).await.unwrap();
+    service.workspaces(&plane(), page).await.unwrap();
+    service.add_member(owner, at, user, Role::Operator).await.unwrap();
+    service.change_member_role(owner, at, user, Role::Owner).await.unwrap();
+    service.grant_entitlement(owner, at, here, user).await.unwrap();
+    service.create_environment(Actor::user(user), at, "Another").await.unwrap();
+    service.end_entitlement(owner, at, here, user).await.unwrap();
+    service.end_membership(owner, at, acme.operator.user_id()).await.unwrap();
+    service.members(owner, at, page).await.unwrap();
+    service.environments(owner, at, page).await.unwrap();
+    let mut import = service.begin_import(acme.manager, at, here, None).await.unwrap();
+    service.import_chunk(&mut import, &[Ok((0, widget("1"))), Ok((1, widget("2")))]).await.unwrap();
+    service.finish_import(import).await.unwrap();
+    let items = service.inventory(owner, at, here, &InventoryFilter::default(), page).await.unwrap();
+    service.inventory_item(owner, at, items.items[0].id).await.unwrap();
+    service.audit_events(owner, at, None, 0, 500).await.unwrap();
+    // And refused.
+    service.create_environment(acme.readonly, at, "No").await.unwrap_err();
+    service.add_member(world.stranger, at, user, Role::Owner).await.unwrap_err();
+    BTreeSet::from([
+        "init",
+        "open",
+        "create_user",
+        "users",
+        "create_workspace",
+        "workspaces",
+        "add_member",
+        "change_member_role",
+        "end_membership",
+        "members",
+        "grant_entitlement",
+        "end_entitlement",
+        "create_environment",
+        "environments",
+        "begin_import",
+        "import_chunk",
+        "finish_import",
+        "inventory",
+        "inventory_item",
+        "audit_events",
+        "verify_audit",
+        "audit_checkpoint",
+        "export_audit",
+    ])
+}
+
+/// Does every operation on bindings; answers their names and what each says.
+async fn bindings_worked_on(world: &Installation, service: &Service) -> Vec<(&'static str, Option<Error>)> {
+    let (acme, page, note) = (&world.acme, PageRequest::default(), Note::new("why"));
+    let (who, at, here) = (acme.manager, &acme.workspace, acme.environment_id);
+    let id = acme.environment_id;
+    let mut automatic =
+        CreateBinding::new(ResolutionMode::ExactProviderIdentity, SubjectRef::Descriptor(Box::new(widget("E"))));
+    automatic.resource = Some(ResourceRef::Key(key("E")));
+    automatic.reason = Some("same-id".to_owned());
+    let mut succession = SupersedeBinding::new(ResolutionMode::AcceptedLimitation);
+    succession.note = Some(note.clone());
+    let system = SystemActor::of_the_host();
+    vec![
+        ("create_binding", service.create_binding(who, at, here, &exclusion(&key("1"))).await.err()),
+        (
+            "create_automatic_binding",
+            service.create_automatic_binding(&system, acme.workspace_id, here, &automatic).await.err(),
+        ),
+        ("supersede_binding", service.supersede_binding(who, at, id, &succession).await.err()),
+        ("revoke_binding", service.revoke_binding(who, at, id, Some(&note)).await.err()),
+        ("binding", service.binding(who, at, id).await.err()),
+        ("bindings", service.bindings(who, at, here, &BindingFilter::default(), page).await.err()),
+        ("lookup", service.lookup(who, at, here, &[key("1")]).await.err()),
+        ("history_of_subject", service.history_of_subject(who, at, here, &key("1"), page).await.err()),
+        ("history_of_binding", service.history_of_binding(who, at, id, page).await.err()),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_not_about_bindings_is_done_without_any_right_to_their_table() {
+    let world = Installation::on(TestDatabase::migrated(Engine::Postgres).await).await;
+    // Decisions are there to be read, if anything did.
+    world.excluded(&key("there")).await;
+    let role = without_bindings(&world.database).await;
+    let mut settings = settings(&world.database, &world.directory);
+    settings.database_url = url_as(&world.database, &role.name);
+    settings.ids = provident::clock::Ids::seeded(9);
+    Service::init(&plane(), &settings).await.unwrap().close().await;
+    let service = Service::open(&settings).await.unwrap();
+    let done = everything_else_done(&world, &service).await;
+    let refused = bindings_worked_on(&world, &service).await;
+    for (operation, error) in &refused {
+        // 42501: insufficient privilege.
+        let text = error.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(text.contains("code 42501"), "{operation} reads no bindings: {error:?}");
+    }
+    service.close().await;
+    role.gone().await;
+    let refused: BTreeSet<&str> = refused.iter().map(|(operation, _)| *operation).collect();
+    for (file, operation) in operations() {
+        let seen = match file.as_str() {
+            file if OF_DATABASES.contains(&file) => true,
+            file if OF_BINDINGS.contains(&file) => refused.contains(operation.as_str()),
+            _ => done.contains(operation.as_str()),
+        };
+        assert!(seen, "`Service::{operation}` of `{file}` was not tried");
+    }
+}
