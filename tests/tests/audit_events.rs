@@ -29,12 +29,14 @@ struct Golden<'a> {
     world: &'a Installation,
     /// Of the last event told of.
     number: i64,
+    /// Ids and fingerprints, which are told of by when they were first met.
+    met: Vec<Value>,
     text: String,
 }
 
 impl<'a> Golden<'a> {
     async fn begin(world: &'a Installation) -> Self {
-        let mut golden = Self { world, number: 0, text: String::new() };
+        let mut golden = Self { world, number: 0, met: Vec::new(), text: String::new() };
         golden.number = golden.new_events().await.last().unwrap().number;
         golden
     }
@@ -58,7 +60,15 @@ impl<'a> Golden<'a> {
             !value.is_null() && !in_each.contains(&name.as_str())
         });
         for (name, value) in said {
-            writeln!(self.text, "  {name}: {value}").unwrap();
+            if !name.ends_with("_id") && name != "note_hmac" {
+                writeln!(self.text, "  {name}: {value}").unwrap();
+                continue;
+            }
+            let at = self.met.iter().position(|met| met == value).unwrap_or(self.met.len());
+            if at == self.met.len() {
+                self.met.push(value.clone());
+            }
+            writeln!(self.text, "  {name}: #{at}").unwrap();
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use provident::actor::Actor;
-use provident::audit::{ChainedEvent, Checkpoint, Fault, Verdict, Verifier};
+use provident::audit::{AuditEvent, ChainedEvent, Checkpoint, Fault, Verdict, Verifier};
 use provident::service::Auditor;
 use provident::workspace::WorkspaceRef;
 use provident_tests::database::on_both_engines;
@@ -263,6 +263,28 @@ fn a_chain_alone_shows_no_cut_and_no_rewriting_and_neither_does_an_older_checkpo
         assert_eq!(verifier.follow(&events[0]), Err(first));
         assert_eq!(verifier.meet_unreadable(Some(9)), Err(first));
         assert_eq!(verifier.finish_at(None), Err(first));
+    });
+}
+
+#[test]
+fn what_is_hashed_of_an_event_is_what_any_writer_of_json_makes_of_it() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        story(&world).await;
+        let texts = ["", "\"", "\\", "\u{0}\n\t\u{1f}", "\u{7f}\u{80}\u{2028}", "w\u{f6}rd \u{1F600}", "/<&'"];
+        for event in exported(&world, &world.acme.workspace).await {
+            let plain = serde_json::to_value(&event.event).unwrap();
+            for name in plain.as_object().unwrap().keys() {
+                for value in
+                    texts.map(Value::from).into_iter().chain([json!(0), json!(-1), json!(i64::MAX), json!(null)])
+                {
+                    let mut members = plain.clone();
+                    members[name] = value;
+                    let Ok(event) = serde_json::from_value::<AuditEvent>(members) else { continue };
+                    assert_eq!(event.canonical_json().unwrap(), serde_json::to_string(&event).unwrap(), "{name}");
+                }
+            }
+        }
     });
 }
 
