@@ -72,7 +72,7 @@ fn an_export_that_was_tampered_with_ends_with_3_and_the_first_bad_number() {
     let with = |change: &dyn Fn(&mut Vec<String>)| {
         let mut lines = lines.clone();
         change(&mut lines);
-        lines.iter().map(|line| format!("{line}\n")).collect::<String>()
+        lines.join("\n") + "\n"
     };
     for (number, code, bytes) in [
         (2, "hash-mismatch", with(&|lines| lines[1] = lines[1].replace("operator", "operatos"))),

@@ -121,7 +121,7 @@ fn each_mutation_leaves_one_event_with_its_sources_and_without() {
         for (said, sources) in [("without sources", Sources::default()), ("with sources", every_source)] {
             let mut made = Vec::new();
             for mode in OPERATOR_MODES {
-                let request = of_mode(mode, &format!("{mode} {said}").replace(' ', "-"), sources.clone());
+                let request = of_mode(mode, &format!("{mode} {said}").replace(' ', "-"), sources);
                 made.push(create(&world, acme.manager, &request).await.unwrap());
                 golden.tells(&format!("create {mode} {said}")).await;
                 assert_eq!(create(&world, acme.manager, &request).await.unwrap_err().code(), "active-binding-exists");
@@ -133,7 +133,7 @@ fn each_mutation_leaves_one_event_with_its_sources_and_without() {
             let mut automatic = CreateBinding::new(ResolutionMode::ExactProviderIdentity, subject);
             automatic.resource = Some(ResourceRef::Descriptor(Box::new(found)));
             automatic.reason = Some("same-id".to_owned());
-            automatic.sources = sources.clone();
+            automatic.sources = sources;
             let environment = acme.environment_id;
             service.create_automatic_binding(&system, acme.workspace_id, environment, &automatic).await.unwrap();
             golden.tells(&format!("automatic {said}")).await;

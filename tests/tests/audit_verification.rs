@@ -306,7 +306,7 @@ fn a_line_of_an_export_reads_back_and_nothing_that_is_spelled_otherwise_does() {
                 line.replacen(&number, &format!("{number}.0"), 1),
                 line.replacen("\"action\":\"", "\"action\":\"\\u0062", 1).replacen("\\u0062b", "\\u0062", 1),
                 line.to_uppercase(),
-                line[1..].to_owned(),
+                line.replacen('{', "", 1),
                 String::new(),
             ] {
                 assert!(other.parse::<ChainedEvent>().is_err(), "{other}");
