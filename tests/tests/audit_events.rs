@@ -68,7 +68,7 @@ impl<'a> Golden<'a> {
             if at == self.met.len() {
                 self.met.push(value.clone());
             }
-            writeln!(self.text, "  {name}: #{at}").unwrap();
+            writeln!(self.text, "  {name}: <{at}>").unwrap();
         }
     }
 }
