@@ -75,6 +75,10 @@ pub async fn exported(world: &Installation, workspace: &WorkspaceRef) -> Vec<Cha
 
 /// What verifying a chain finds.
 ///
+/// # Errors
+///
+/// What is wrong with it.
+///
 /// # Panics
 ///
 /// When nothing is found out.

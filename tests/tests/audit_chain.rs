@@ -12,7 +12,7 @@ use provident::binding::{
 use provident::inventory::{ImportRefusal, InventoryFilter};
 use provident::page::PageRequest;
 use provident::policy::Role;
-use provident::service::Service;
+use provident::service::{Auditor, Service};
 use provident_identity::{ErrorCode, ResolutionMode};
 use provident_tests::database::{Engine, Raw, on_both_engines, on_both_engines_empty};
 use provident_tests::guard::listing;
@@ -552,6 +552,8 @@ fn every_statement_of_the_store_has_a_name_of_its_own_and_runs_on_its_engine() {
         assert_eq!(known.len(), 2);
         service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap();
         service.audit_events(who, at, None, 0, 1).await.unwrap();
+        service.verify_audit(Auditor::Member(who), at, None).await.unwrap().unwrap();
+        service.audit_checkpoint(Auditor::System(&plane()), at).await.unwrap();
         let mut again = service.begin_import(acme.manager, at, here, None).await.unwrap();
         service.import_chunk(&mut again, &[Ok((0, widget("I")))]).await.unwrap();
         service

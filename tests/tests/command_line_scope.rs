@@ -120,6 +120,9 @@ fn scoped(owner: &Person<'_>, export: &str) -> Vec<Vec<String>> {
         &["binding", "lookup", key],
         &["binding", "history", id],
         &["audit", "list"],
+        &["audit", "verify"],
+        &["audit", "checkpoint"],
+        &["audit", "export"],
     ];
     commands.iter().map(|command| owner.arguments(*command)).collect()
 }

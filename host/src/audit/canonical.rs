@@ -18,20 +18,19 @@ trait Member {
 
 impl<T: Member> Member for Option<T> {
     fn write(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        match self {
-            Some(member) => member.write(out),
-            None => {
-                out.extend_from_slice(b"null");
-                Ok(())
-            }
+        if let Some(member) = self {
+            return member.write(out);
         }
+        out.extend_from_slice(b"null");
+        Ok(())
     }
 }
 
 impl Member for String {
     fn write(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         // Without a way out of the loop, many bytes are looked at at once.
-        let plain = self.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'));
+        let escaped = |byte| matches!(byte, 0..=0x1f | b'"' | b'\\');
+        let plain = self.bytes().fold(0, |found, byte| found | u8::from(escaped(byte))) == 0;
         if !plain {
             return serde_json::to_writer(out, self);
         }

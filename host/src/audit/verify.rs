@@ -144,7 +144,8 @@ impl Verifier {
     /// For the chain a checkpoint was taken of.
     #[must_use]
     pub fn held_to(checkpoint: Checkpoint) -> Self {
-        Self { checkpoint: Some(checkpoint.clone()), ..Self::new(checkpoint.workspace_id()) }
+        let workspace_id = checkpoint.workspace_id();
+        Self { checkpoint: Some(checkpoint), ..Self::new(workspace_id) }
     }
 
     /// Goes on to the next event.

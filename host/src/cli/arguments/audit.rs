@@ -26,7 +26,7 @@ Examples:
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
-    /// Compute a workspace's chain again and name the first event it does not hold at
+    /// Verify a workspace's chain, or an export of it, and name the first bad event
     #[command(after_help = "\
 Without a checkpoint, a chain that was cut with its head, or written anew as a whole, holds too.
 An export is verified without a database; it is the chain the checkpoint was taken of or, without
@@ -37,9 +37,10 @@ Examples:
   provident audit verify --system --workspace platform
   provident audit verify --file events.ndjson --checkpoint checkpoint.json")]
     Verify(VerifyArguments),
-    /// Print the end of a workspace's chain, to be kept where nobody who can change the chain can reach it
+    /// Print the end of a workspace's chain, to be kept elsewhere
     #[command(after_help = "\
-A checkpoint is worth as much as the chain it was taken of: verify that first.
+Keep it where nobody who can change the chain can reach it. It is worth as much as the chain it was
+taken of: verify that first.
 
 Example:
   provident audit checkpoint --as OWNER --workspace acme > checkpoint.json")]
