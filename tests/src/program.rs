@@ -15,10 +15,10 @@ pub const IN_ITS_PLACE: &str = "PROVIDENT_TEST_PROGRAM";
 ///
 /// If it does not build.
 pub fn path() -> io::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     if let Some(other) = std::env::var_os(IN_ITS_PLACE) {
         return Ok(other.into());
     }
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || build(&["--bin", "provident"], "provident").map_err(|error| error.to_string());
     BUILT.get_or_init(build).clone().map_err(io::Error::other)
 }

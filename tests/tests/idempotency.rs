@@ -22,6 +22,7 @@ use provident_tests::rows::fresh_id;
 use serde_json::json;
 use uuid::Uuid;
 
+#[expect(clippy::unnecessary_wraps, reason = "a request has a key or none")]
 fn named(name: &str) -> Option<IdempotencyKey> {
     Some(name.parse().unwrap())
 }

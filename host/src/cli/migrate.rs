@@ -10,14 +10,14 @@ use std::io::{self, Write as _};
 
 /// `migrate`.
 pub(super) async fn migrate(place: &Place, output: &Output, command: MigrateCommand) -> Result<(), Failure> {
-    let plane = SystemPlane::at_the_shell();
+    let system = SystemPlane::at_the_shell();
     let url = place.database_url()?;
     match command {
         MigrateCommand::Up => {
             if !place.names_database() {
                 place.make_data_dir()?;
             }
-            let granted = Service::migrate_up(&plane, &url).await?;
+            let granted = Service::migrate_up(&system, &url).await?;
             output.show(&json!({ "state": "migrated", "application_role": granted }), |sheet| {
                 sheet.note("the tables are up to date");
                 if !granted {
@@ -28,25 +28,25 @@ pub(super) async fn migrate(place: &Place, output: &Output, command: MigrateComm
             })
         }
         MigrateCommand::Down { to, discard_bindings, discard_all } => {
-            let applied = Service::migrations(&plane, &url).await?;
+            let applied = Service::migrations(&system, &url).await?;
             let last = applied.iter().rfind(|migration| migration.state != MigrationState::Pending);
             let target = to.unwrap_or_else(|| last.map_or(0, |last| last.version.saturating_sub(1)));
-            Service::migrate_down(&plane, &url, target, discard_bindings, discard_all).await?;
-            status(&plane, &url, output).await
+            Service::migrate_down(&system, &url, target, discard_bindings, discard_all).await?;
+            status(&system, &url, output).await
         }
-        MigrateCommand::Status => status(&plane, &url, output).await,
+        MigrateCommand::Status => status(&system, &url, output).await,
         MigrateCommand::Roles { apply: false } => {
-            Ok(io::stdout().lock().write_all(Service::role_sql(&plane).as_bytes())?)
+            Ok(io::stdout().lock().write_all(Service::role_sql(&system).as_bytes())?)
         }
         MigrateCommand::Roles { apply: true } => {
-            Service::apply_roles(&plane, &url).await?;
+            Service::apply_roles(&system, &url).await?;
             output.show(&json!({ "state": "applied" }), |sheet| sheet.note("the roles are there"))
         }
     }
 }
 
-async fn status(plane: &SystemPlane, url: &str, output: &Output) -> Result<(), Failure> {
-    let migrations = Service::migrations(plane, url).await?;
+async fn status(system: &SystemPlane, url: &str, output: &Output) -> Result<(), Failure> {
+    let migrations = Service::migrations(system, url).await?;
     output.show(&migrations, |sheet| {
         sheet.head(&["migration", "about", "state"]);
         for migration in &migrations {

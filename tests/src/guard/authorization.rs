@@ -89,7 +89,7 @@ fn asks(function: &Function, all: &BTreeMap<String, Vec<Function>>, above: &mut 
 /// The names before a parenthesis, each time they stand there; not those of methods of values, which are other rooms'.
 fn calls(body: &str) -> impl Iterator<Item = &str> {
     body.match_indices('(').filter_map(|(at, _)| {
-        let before = &body[..at];
+        let (before, _) = body.split_at(at);
         let start = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |place| place + 1);
         let (owner, name) = before.split_at(start);
         let of_a_value = owner.ends_with('.') && !owner.ends_with("self.");
@@ -97,7 +97,7 @@ fn calls(body: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The operations a list names, as `[`Service::name`]`.
+/// The operations a list names, as links to methods of the service.
 fn operations(text: &str) -> BTreeSet<String> {
     let rows = text.lines().filter(|line| line.starts_with("//! |"));
     let named = rows.flat_map(|line| line.split("[`Service::").skip(1));
@@ -109,7 +109,8 @@ fn functions_of(path: &str, text: &str) -> Vec<(String, Function)> {
     let code = code.join("\n");
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
-        let before = code[..at].rsplit('\n').next().unwrap_or_default().trim();
+        let (above, from) = code.split_at(at);
+        let before = above.rsplit('\n').next().unwrap_or_default().trim();
         if !before.is_empty()
             && !before
                 .split_whitespace()
@@ -117,18 +118,18 @@ fn functions_of(path: &str, text: &str) -> Vec<(String, Function)> {
         {
             continue;
         }
-        let rest = &code[at + 3..];
+        let rest = from.trim_start_matches("fn ");
         let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let Some(open) = rest.find('{') else { continue };
-        let body = braced(&rest[open..]);
+        let (signature, body) = rest.split_at(open);
         found.push((
             name,
             Function {
                 path: path.to_owned(),
                 public: before.starts_with("pub ") || before == "pub",
                 waits: before.contains("async"),
-                signature: rest[..open].split_whitespace().collect::<Vec<_>>().join(" "),
-                body: body.to_owned(),
+                signature: signature.split_whitespace().collect::<Vec<_>>().join(" "),
+                body: braced(body).to_owned(),
             },
         ));
     }
@@ -145,7 +146,7 @@ fn braced(text: &str) -> &str {
             _ => {}
         }
         if depth == 0 {
-            return &text[..=at];
+            return text.split_at(at + 1).0;
         }
     }
     text
