@@ -6,7 +6,8 @@
 use provident_identity::{ActorKind, BindingStatus, Decision, DecisionAction, ResolutionMode};
 use uuid::Uuid;
 
-use super::resolve::{Resource, Subject, check_connection, check_legacy_key, check_sources};
+use super::references::{Asked, References};
+use super::resolve::{Resource, Subject, check_legacy_key};
 use super::{Ask, Service};
 use crate::actor::{Actor, SystemActor};
 use crate::audit::{BindingMark, Draft, Operation, SubjectMark};
@@ -87,8 +88,28 @@ impl Service {
         decider: Decider,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
-        let subject = self.subject(&mut tx, scope, &request.subject).await?;
-        let resource = self.resource(&mut tx, scope, request.resource.as_ref()).await?;
+        let known = References::of(&mut tx, scope, [Asked::by_create(request)]).await?;
+        let mut new = self.first_decision(&tx, &known, decider, request)?;
+        if let Some(ended_at) = tx.last_ended_at(scope, &new.canonical_subject_key).await? {
+            new.decided_at = new.decided_at.max(ended_at);
+        }
+        let created = insert_first(&mut tx, scope, &new).await?;
+        refuse_overlap(&mut tx, scope, &created).await?;
+        tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
+        Ok(created)
+    }
+
+    /// Judges a first decision by what it refers to, and says what is to be written. It begins now; where one before
+    /// it ended later, the caller has it begin then.
+    pub(super) fn first_decision(
+        &self,
+        tx: &WriteTx,
+        known: &References,
+        decider: Decider,
+        request: &CreateBinding,
+    ) -> Result<NewBinding, Error> {
+        let subject = self.subject(known, &request.subject)?;
+        let resource = self.resource(known, request.resource.as_ref())?;
         let judged = Judged {
             action: DecisionAction::Create,
             actor: decider.kind(),
@@ -98,11 +119,10 @@ impl Service {
         let note = self.judge(&judged, subject.key.as_str(), resource.as_ref(), request.note.as_ref())?;
         let domain = self.domain(&subject, request.subject_domain.as_deref(), None)?;
         check_legacy_key(request.legacy_subject_key.as_ref())?;
-        check_connection(&mut tx, scope, request.provider_connection_id, &subject.provider_key).await?;
+        known.check_connection(request.provider_connection_id, &subject.provider_key)?;
         let sources = with_item(request.sources, &subject, resource.as_ref());
-        check_sources(&mut tx, scope, sources).await?;
-        let ended_at = tx.last_ended_at(scope, &subject.key).await?;
-        let new = NewBinding {
+        known.check_sources(sources)?;
+        Ok(NewBinding {
             id: tx.new_id()?,
             provider_key: subject.provider_key,
             provider_connection_id: request.provider_connection_id,
@@ -116,14 +136,10 @@ impl Service {
             reason: request.reason.clone(),
             note,
             decided_by: decider,
-            decided_at: ended_at.map_or(tx.now(), |ended_at| ended_at.max(tx.now())),
+            decided_at: tx.now(),
             supersedes_binding_id: None,
             sources,
-        };
-        let created = insert_first(&mut tx, scope, &new).await?;
-        refuse_overlap(&mut tx, scope, &created).await?;
-        tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
-        Ok(created)
+        })
     }
 
     /// A decision in place of the active one (P381-61). The id in hand is the one expected to be active.
@@ -173,18 +189,16 @@ impl Service {
         decider: Decider,
         request: &SupersedeBinding,
     ) -> Result<NewBinding, Error> {
-        let subject = match &request.subject {
-            None => None,
-            Some(subject) => Some(self.subject(tx, scope, subject).await?),
-        };
+        let known = References::of(tx, scope, [Asked::by_supersede(request, old)]).await?;
+        let subject = request.subject.as_ref().map(|subject| self.subject(&known, subject)).transpose()?;
         if subject.as_ref().is_some_and(|subject| subject.key != old.canonical_subject_key) {
             return Err(Conflict::SubjectMismatch.into());
         }
         let subject = match subject {
             Some(subject) => subject,
-            None => self.own_subject(tx, scope, old).await?,
+            None => self.own_subject(&known, old)?,
         };
-        let resource = self.resource(tx, scope, request.resource.as_ref()).await?;
+        let resource = self.resource(&known, request.resource.as_ref())?;
         let judged = Judged {
             action: DecisionAction::Supersede,
             actor: decider.kind(),
@@ -195,9 +209,9 @@ impl Service {
         let domain = self.domain(&subject, request.subject_domain.as_deref(), Some(&old.subject_domain))?;
         check_legacy_key(request.legacy_subject_key.as_ref())?;
         let connection_id = request.provider_connection_id.or(old.provider_connection_id);
-        check_connection(tx, scope, connection_id, &subject.provider_key).await?;
+        known.check_connection(connection_id, &subject.provider_key)?;
         let sources = with_item(request.sources, &subject, resource.as_ref());
-        check_sources(tx, scope, sources).await?;
+        known.check_sources(sources)?;
         let legacy = request.legacy_subject_key.as_ref().or(old.legacy_subject_key.as_ref());
         Ok(NewBinding {
             id: tx.new_id()?,
@@ -284,9 +298,9 @@ impl Service {
     }
 
     /// The subject a binding has already. Its domain is inherited.
-    async fn own_subject(&self, tx: &mut WriteTx, scope: &EnvironmentScope, old: &Binding) -> Result<Subject, Error> {
+    fn own_subject(&self, known: &References, old: &Binding) -> Result<Subject, Error> {
         let key = crate::binding::SubjectRef::Key(old.canonical_subject_key.as_str().to_owned());
-        self.subject(tx, scope, &key).await
+        self.subject(known, &key)
     }
 
     /// Has the component judge a decision, and gives back the note as it is to be stored.

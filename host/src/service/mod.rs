@@ -27,6 +27,7 @@ mod inventory;
 mod lookup;
 mod membership;
 mod migration;
+mod references;
 mod resolve;
 mod setup;
 
