@@ -19,7 +19,7 @@ use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
 /// How often a first writer looks again when the winner of a race is gone.
-const CREATE_ATTEMPTS: u32 = 4;
+pub(super) const CREATE_ATTEMPTS: u32 = 4;
 
 impl Service {
     /// A first decision about a subject: bound by hand, excluded, accepted, unsupported or missing (P381-56..60).
@@ -358,7 +358,7 @@ async fn refuse_overlap(tx: &mut WriteTx, scope: &EnvironmentScope, created: &Bi
 }
 
 /// Two rows of one subject may not name different connections (X15).
-fn refuse_other_connection(active: &Binding, connection_id: Option<Uuid>) -> Result<(), Error> {
+pub(super) fn refuse_other_connection(active: &Binding, connection_id: Option<Uuid>) -> Result<(), Error> {
     match (active.provider_connection_id, connection_id) {
         (Some(theirs), Some(ours)) if theirs != ours => {
             Err(Conflict::ConnectionMismatch { active_binding_id: active.id }.into())
@@ -397,7 +397,7 @@ fn mark(binding: &Binding) -> BindingMark {
 }
 
 /// The event of a new binding.
-fn about(operation: Operation, decider: Decider, old: Option<&Binding>, new: &Binding) -> Draft {
+pub(super) fn about(operation: Operation, decider: Decider, old: Option<&Binding>, new: &Binding) -> Draft {
     let mut event = Draft::new(operation, decider);
     event.environment_id = Some(new.environment_id);
     event.subject = Some(SubjectMark::from(new));

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::page::{Page, PageRequest};
 
 /// The version of the grammar every key of today is derived by.
-const KEY_VERSION: i32 = 1;
+pub(super) const KEY_VERSION: i32 = 1;
 
 /// A decision about to be written.
 #[derive(Debug)]
@@ -54,7 +54,9 @@ macro_rules! binding_columns {
     };
 }
 
-fn bindings(rows: Vec<BindingRow>) -> Result<Vec<Binding>, StoreError> {
+pub(super) use binding_columns;
+
+pub(super) fn bindings(rows: Vec<BindingRow>) -> Result<Vec<Binding>, StoreError> {
     rows.into_iter().map(Binding::try_from).collect()
 }
 
