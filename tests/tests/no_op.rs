@@ -102,7 +102,7 @@ fn reading_changes_not_a_byte() {
         let (who, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
         service.binding(who, at, made.id).await.unwrap();
         service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
-        service.lookup(who, at, here, &[key("1"), key("2")]).await.unwrap();
+        service.lookup(who, at, here, &[key("1"), key("2")], None).await.unwrap();
         service.history_of_binding(who, at, made.id, page).await.unwrap();
         service.history_of_subject(who, at, here, &key("1"), page).await.unwrap();
         let items = service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap();

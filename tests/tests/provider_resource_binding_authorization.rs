@@ -113,7 +113,7 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             service.inventory(actor, workspace, aim.environment, &filter, page).await.map(|_| ())
         }
         "inventory_item" => service.inventory_item(actor, workspace, aim.item).await.map(|_| ()),
-        "lookup" => service.lookup(actor, workspace, aim.environment, &[subject]).await.map(|_| ()),
+        "lookup" => service.lookup(actor, workspace, aim.environment, &[subject], None).await.map(|_| ()),
         "members" => service.members(actor, workspace, page).await.map(|_| ()),
         "revoke_binding" => {
             service.revoke_binding(actor, workspace, aim.binding, Some(&Note::new("why"))).await.map(|_| ())

@@ -13,7 +13,8 @@
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
-//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `bulk.rs` | [`Service::bulk_create_bindings`] |
+//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::bindings_of_resource`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //!
 //! Every operation on a workspace takes the actor and the workspace; those on an environment take it by id;
@@ -21,6 +22,7 @@
 
 mod audit;
 mod binding;
+mod bulk;
 mod copy;
 mod environment;
 mod inventory;
@@ -38,6 +40,7 @@ use provident_identity::Identity;
 use uuid::Uuid;
 
 pub use audit::{AuditExport, Auditor};
+pub use bulk::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS};
 pub use copy::CopyReport;
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
