@@ -213,7 +213,9 @@ async fn known_as_of(
     }
     let texts = keys.iter().map(|parsed| parsed.key.as_str()).collect::<Vec<_>>();
     let mut begun = by_key(tx.bindings_begun_by(scope, &texts, at).await?);
-    begun.values_mut().for_each(|binding| binding.stand_as_of(at));
+    for binding in begun.values_mut() {
+        binding.stand_as_of(at);
+    }
     Ok(begun)
 }
 

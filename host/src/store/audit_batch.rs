@@ -28,7 +28,6 @@ impl WriteTx {
 }
 
 /// The one statement of a chunk. As the statement of a single event, a column at a time.
-#[expect(clippy::too_many_lines, reason = "a line for each column")]
 async fn insert_by_column(
     tx: &mut Transaction<'static, Postgres>,
     workspace_id: Uuid,
