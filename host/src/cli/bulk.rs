@@ -13,7 +13,6 @@ use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sou
 use provident::error::Error;
 use provident::service::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS, Service};
 use provident_identity::{ErrorCode, ProviderResourceDescriptor, ResolutionMode};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -45,7 +44,7 @@ struct Item {
     source_inventory_item_id: Option<Uuid>,
     source_policy_version_id: Option<Uuid>,
     #[serde(flatten)]
-    others: BTreeMap<String, IgnoredAny>,
+    others: BTreeMap<String, serde_json::Value>,
 }
 
 /// A line of the file, read.
