@@ -255,6 +255,14 @@ impl Binding {
             Some(Ending::Superseded { at } | Ending::Revoked { at, .. }) => Some(at),
         }
     }
+
+    /// Takes back an end that had not come at that moment; the row was then as it was first written.
+    pub(crate) fn stand_as_of(&mut self, at: Timestamp) {
+        if self.ended_at().is_some_and(|ended_at| ended_at > at) {
+            self.ending = None;
+            self.updated_at = self.created_at;
+        }
+    }
 }
 
 /// The JSON a binding is shown as: flat, every member always there. A note that was redacted is null, and

@@ -285,6 +285,7 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("legacy-key-not-storable", "a former subject key contains U+0000"),
     ("duplicate-key", "an import says two things under one key; both positions are named"),
     ("import-chunk-too-large", "a piece of an import has more than 500 objects"),
+    ("bulk-too-large", "a bulk has more than 500 decisions"),
     ("too-many-keys", "a look-up has more than 10,000 keys"),
     ("bad-display-name", "a display name is empty, over 512 bytes or not printable"),
     ("bad-slug", "a slug is outside `[a-z0-9][a-z0-9-]{0,62}`, or reads as an id"),

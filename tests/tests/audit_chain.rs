@@ -548,7 +548,7 @@ fn every_statement_of_the_store_has_a_name_of_its_own_and_runs_on_its_engine() {
         service.environments(who, &"acme".parse().unwrap(), page).await.unwrap();
         let bindings = service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
         service.history_of_binding(who, at, bindings.items[0].id, page).await.unwrap();
-        let known = service.lookup(who, at, here, &[key("excluded_non_governed"), key("never")]).await.unwrap();
+        let known = service.lookup(who, at, here, &[key("excluded_non_governed"), key("never")], None).await.unwrap();
         assert_eq!(known.len(), 2);
         service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap();
         service.audit_events(who, at, None, 0, 1).await.unwrap();

@@ -118,6 +118,8 @@ fn scoped(owner: &Person<'_>, export: &str) -> Vec<Vec<String>> {
         &["binding", "show", id],
         &["binding", "list"],
         &["binding", "lookup", key],
+        &["binding", "bulk-create", export],
+        &["binding", "bound-to", key],
         &["binding", "history", id],
         &["audit", "list"],
         &["audit", "verify"],

@@ -73,7 +73,7 @@ async fn everything_done(world: &Installation, tenant: &Tenant) {
     service.revoke_binding(tenant.readonly, at, excluded.id, Some(&Note::new("why"))).await.unwrap_err();
     service.binding(who, at, manual.id).await.unwrap();
     service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
-    service.lookup(who, at, here, &[key(&mine("manual")), key(&mine("excluded"))]).await.unwrap();
+    service.lookup(who, at, here, &[key(&mine("manual")), key(&mine("excluded"))], None).await.unwrap();
     service.history_of_binding(who, at, manual.id, page).await.unwrap();
     service.audit_events(who, at, None, 0, 10).await.unwrap();
     service.verify_audit(Auditor::System(&plane()), at, None).await.unwrap().unwrap();

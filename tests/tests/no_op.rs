@@ -123,7 +123,7 @@ fn reading_changes_not_a_byte() {
         let (who, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
         service.binding(who, at, made.id).await.unwrap();
         service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
-        service.lookup(who, at, here, &[key("1"), key("2")]).await.unwrap();
+        service.lookup(who, at, here, &[key("1"), key("2")], None).await.unwrap();
         service.history_of_binding(who, at, made.id, page).await.unwrap();
         service.history_of_subject(who, at, here, &key("1"), page).await.unwrap();
         let items = service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap();
@@ -176,7 +176,8 @@ fn nothing_but_the_rooms_of_bindings_names_their_table() {
     // The rooms of schema and roles name every table, and so does the one that copies them all.
     let about_tables = ["host/src/store/migration.rs", "host/src/store/role.rs", "host/src/store/copy.rs"];
     let naming: Vec<_> = naming.into_iter().filter(|path| !about_tables.contains(&path.as_str())).collect();
-    assert_eq!(naming, ["host/src/store/binding.rs", "host/src/store/binding_note.rs"]);
+    let rooms = ["binding.rs", "binding_batch.rs", "binding_note.rs"].map(|file| format!("host/src/store/{file}"));
+    assert_eq!(naming, rooms);
 }
 
 #[test]

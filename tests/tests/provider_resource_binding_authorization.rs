@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use provident::actor::Actor;
 use provident::binding::{BindingFilter, Note, SupersedeBinding};
+use provident::clock::Timestamp;
 use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
@@ -28,13 +29,15 @@ struct Aim {
 }
 
 /// Every operation of a tenant's plane.
-const OPERATIONS: [&str; 22] = [
+const OPERATIONS: [&str; 25] = [
     "add_member",
     "audit_events",
     "audit_events_of_environment",
     "begin_import",
     "binding",
     "bindings",
+    "bindings_of_resource",
+    "bulk_create_bindings",
     "change_member_role",
     "create_binding",
     "create_environment",
@@ -47,6 +50,7 @@ const OPERATIONS: [&str; 22] = [
     "inventory",
     "inventory_item",
     "lookup",
+    "lookup_as_of",
     "members",
     "redact_note",
     "revoke_binding",
@@ -65,17 +69,19 @@ const OF_WORKSPACE: [&str; 7] = [
 ];
 
 /// Those that only read, and so leave no event when denied.
-const READING: [&str; 11] = [
+const READING: [&str; 13] = [
     "audit_events",
     "audit_events_of_environment",
     "binding",
     "bindings",
+    "bindings_of_resource",
     "environments",
     "history_of_binding",
     "history_of_subject",
     "inventory",
     "inventory_item",
     "lookup",
+    "lookup_as_of",
     "members",
 ];
 
@@ -93,6 +99,13 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
         "bindings" => {
             let filter = BindingFilter::default();
             service.bindings(actor, workspace, aim.environment, &filter, page).await.map(|_| ())
+        }
+        "bindings_of_resource" => {
+            service.bindings_of_resource(actor, workspace, aim.environment, &subject, page).await.map(|_| ())
+        }
+        "bulk_create_bindings" => {
+            let items = [exclusion(&subject)];
+            service.bulk_create_bindings(actor, workspace, aim.environment, &items).await.map(|_| ())
         }
         "change_member_role" => {
             service.change_member_role(actor, workspace, aim.user, Role::Operator).await.map(|_| ())
@@ -114,7 +127,11 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             service.inventory(actor, workspace, aim.environment, &filter, page).await.map(|_| ())
         }
         "inventory_item" => service.inventory_item(actor, workspace, aim.item).await.map(|_| ()),
-        "lookup" => service.lookup(actor, workspace, aim.environment, &[subject]).await.map(|_| ()),
+        "lookup" => service.lookup(actor, workspace, aim.environment, &[subject], None).await.map(|_| ()),
+        "lookup_as_of" => {
+            let at = Some(Timestamp::from_micros(0));
+            service.lookup(actor, workspace, aim.environment, &[subject], at).await.map(|_| ())
+        }
         "members" => service.members(actor, workspace, page).await.map(|_| ()),
         "redact_note" => service.redact_note(actor, workspace, aim.binding).await.map(|_| ()),
         "revoke_binding" => {

@@ -24,7 +24,8 @@ fn succession() -> SupersedeBinding {
 
 async fn active(world: &Installation, key: &str) -> Option<Uuid> {
     let acme = &world.acme;
-    let answers = world.service.lookup(acme.readonly, &acme.workspace, acme.environment_id, &[key]).await.unwrap();
+    let answers =
+        world.service.lookup(acme.readonly, &acme.workspace, acme.environment_id, &[key], None).await.unwrap();
     match &answers[0] {
         LookupAnswer::Active { binding } => Some(binding.id),
         _ => None,

@@ -42,7 +42,7 @@ async fn revoke(world: &Installation, id: Uuid) -> Result<Binding, Error> {
 
 async fn lookup(world: &Installation, keys: &[String]) -> Vec<LookupAnswer> {
     let acme = &world.acme;
-    world.service.lookup(acme.readonly, &acme.workspace, acme.environment_id, keys).await.unwrap()
+    world.service.lookup(acme.readonly, &acme.workspace, acme.environment_id, keys, None).await.unwrap()
 }
 
 /// A request that the mode's own rules allow.
@@ -602,7 +602,7 @@ fn a_lookup_answers_every_key_in_order_and_never_yes() {
         // In another environment nothing is known of it.
         let acme = &world.acme;
         let elsewhere =
-            world.service.lookup(acme.owner, &acme.workspace, acme.hidden_environment_id, &keys).await.unwrap();
+            world.service.lookup(acme.owner, &acme.workspace, acme.hidden_environment_id, &keys, None).await.unwrap();
         assert!(elsewhere.iter().all(|answer| *answer == LookupAnswer::None));
     });
 }
@@ -621,7 +621,7 @@ fn a_lookup_takes_ten_thousand_keys_and_no_more() {
         }
         keys.push(key("10000"));
         let refused =
-            world.service.lookup(acme.readonly, &acme.workspace, acme.environment_id, &keys).await.unwrap_err();
+            world.service.lookup(acme.readonly, &acme.workspace, acme.environment_id, &keys, None).await.unwrap_err();
         assert_eq!(refused.code(), "too-many-keys");
     });
 }

@@ -2,7 +2,13 @@
 //! few thousand rows of which the look-up wants a few.
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-use provident_tests::database::{Engine, Raw, on_both_engines};
+use std::collections::BTreeMap;
+
+use provident::clock::Timestamp;
+use provident::page::PageRequest;
+use provident::store::statements_run;
+use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
+use provident_tests::installation::{Installation, exclusion, key};
 use provident_tests::rows::{
     ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, SECOND_CONNECTION, SECOND_PROVIDER, SISTER, Value,
     WORKSPACE, connection_of, fresh, item_of, run_of, snapshot_of, valid, version_of, world,
@@ -123,4 +129,87 @@ fn each_of_the_eleven_look_ups_has_its_index() {
             assert!(plan.contains(index) && !reads_everything(&plan), "{index} for {condition}: {plan}");
         }
     });
+}
+
+/// What the program itself asks of many subjects, by the names of its statements: their texts are the ones that have run.
+async fn asked_by_the_program(engine: Engine) -> BTreeMap<&'static str, &'static str> {
+    let world = Installation::on(TestDatabase::migrated(engine).await).await;
+    let acme = &world.acme;
+    let (service, workspace, here) = (&world.service, &acme.workspace, acme.environment_id);
+    let items = [exclusion(&key("1")), exclusion(&key("2"))];
+    service.bulk_create_bindings(acme.manager, workspace, here, &items).await.unwrap();
+    // Once more: who has a subject is looked up where it is taken.
+    service.bulk_create_bindings(acme.manager, workspace, here, &items).await.unwrap();
+    service.create_binding(acme.manager, workspace, here, &items[0]).await.unwrap_err();
+    for at in [None, Some(Timestamp::from_micros(0))] {
+        service.lookup(acme.readonly, workspace, here, &[key("1"), key("3")], at).await.unwrap();
+    }
+    service.bindings_of_resource(acme.readonly, workspace, here, &key("1"), PageRequest::default()).await.unwrap();
+    statements_run().into_iter().collect()
+}
+
+/// The plan of a statement of the program over these parameters, written in its SQL; on one line.
+async fn plan_of(raw: &mut Raw, text: &str, parameters: &[String]) -> String {
+    let mut sql = text.to_owned();
+    for (place, value) in parameters.iter().enumerate().rev() {
+        sql = sql.replace(&format!("${}", place + 1), value);
+    }
+    let explain = if raw.engine() == Engine::Sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
+    let lines = raw.rows(&format!("{explain} {sql}")).await.unwrap();
+    lines.into_iter().filter_map(|row| row.into_iter().next_back().flatten()).collect::<Vec<_>>().join(" / ")
+}
+
+#[test]
+fn what_the_program_asks_of_many_subjects_is_led_by_an_index_for_each() {
+    on_both_engines(|database| async move {
+        let engine = database.engine();
+        let mut raw = world(&database).await.unwrap();
+        filled(&mut raw).await;
+        let elsewhere = valid("provider_resource_bindings").with("resource_key", "provider:fake:policy:t:w:id:rare");
+        many(&mut raw, 20, elsewhere.with("provider_resource_id", "rare")).await;
+        raw.execute("ANALYZE").await.unwrap();
+        let asked = asked_by_the_program(engine).await;
+        let subject = "provider:fake:policy:t:w:id:1";
+        let (one, providers, subjects, at) = match engine {
+            Engine::Sqlite => {
+                let pairs = format!("'[[\"fake\",\"{subject}\"]]'");
+                ("_sqlite", vec![pairs], format!("'[\"{subject}\"]'"), format!("'{LATER}'"))
+            }
+            Engine::Postgres => {
+                let of = |text: &str| format!("'{{\"{text}\"}}'");
+                ("_postgres", vec![of("fake"), of(subject)], of(subject), format!("'{LATER}'"))
+            }
+        };
+        let with = |more: &[String]| [&[engine.id(WORKSPACE), engine.id(ENVIRONMENT)], more].concat();
+        let (fake, subject) = ("'fake'".to_owned(), format!("'{subject}'"));
+        let rare = "'provider:fake:policy:t:w:id:rare'".to_owned();
+        let none = "CAST(NULL AS ".to_owned() + if engine == Engine::Sqlite { "BLOB)" } else { "uuid)" };
+        let statements = [
+            ("active_binding".to_owned(), with(&[fake, subject.clone()]), "ux_bindings_active"),
+            (format!("active_bindings{one}"), with(&providers), "ux_bindings_active"),
+            ("last_ended_at".to_owned(), with(&[subject]), "ix_bindings_subject"),
+            (format!("last_endings{one}"), with(&[subjects.clone()]), "ix_bindings_subject"),
+            (format!("last_bindings{one}"), with(&[subjects.clone()]), "ix_bindings_subject"),
+            (format!("bindings_begun_by{one}"), with(&[subjects, at]), "ix_bindings_subject"),
+            ("bindings_of_resource".to_owned(), with(&[rare, none, "10".to_owned()]), "ix_bindings_resource"),
+        ];
+        for (name, parameters, index) in statements {
+            let text = asked.get(name.as_str()).unwrap_or_else(|| panic!("{name} did not run"));
+            let found = plan_of(&mut raw, text, &parameters).await;
+            assert!(found.contains(index) && !reads_everything(&found), "{name}: {found}");
+            raw.execute(&format!("DROP INDEX {index}")).await.unwrap();
+            assert!(!plan_of(&mut raw, text, &parameters).await.contains(index), "{name}");
+            made_again(&mut raw, index).await;
+        }
+    });
+}
+
+/// Makes an index again that was dropped, as its migration does.
+async fn made_again(raw: &mut Raw, index: &str) {
+    let folder = raw.engine().migrations();
+    let texts = ["0002_provider_resource_bindings.up.sql", "0004_bindings_by_resource.up.sql"]
+        .map(|file| std::fs::read_to_string(folder.join(file)).unwrap());
+    let text = texts.concat();
+    let statement = text.split(';').find(|statement| statement.contains(&format!("INDEX {index}\n"))).unwrap();
+    raw.execute(statement).await.unwrap();
 }

@@ -4,6 +4,7 @@ use super::arguments::{
     BindingCommand, CreateArguments, DecisionArguments, EnvironmentArguments, FilterArguments, NoteArguments,
     ResourceArguments, SubjectArguments,
 };
+use super::bulk;
 use super::key::open as open_file;
 use super::output::{Failure, Output, Sheet};
 use super::setup::actor;
@@ -11,6 +12,7 @@ use provident::binding::{
     Binding, BindingFilter, CreateBinding, LegacySubjectKey, LookupAnswer, Note, ResourceRef, RevokeBinding,
     SubjectRef, SupersedeBinding,
 };
+use provident::clock::Timestamp;
 use provident::page::{MAX_PAGE_ROWS, PageRequest};
 use provident::service::{MAX_LOOKUP_KEYS, Service};
 use provident_identity::{ProviderResourceDescriptor, ResolutionMode};
@@ -35,6 +37,7 @@ pub(super) async fn binding(service: &Service, output: &Output, command: Binding
             decide(service, output, ResolutionMode::UnsupportedCoverage, create).await
         }
         BindingCommand::MarkMissing(create) => decide(service, output, ResolutionMode::MissingExpected, create).await,
+        BindingCommand::BulkCreate { environment, file } => bulk::create(service, output, &environment, &file).await,
         BindingCommand::Supersede { scope, binding, mode, decision } => {
             let request = superseding(mode.into(), decision)?;
             show(output, &service.supersede_binding(actor(&scope), &scope.workspace, binding, &request).await?)
@@ -57,7 +60,15 @@ pub(super) async fn binding(service: &Service, output: &Output, command: Binding
                 sheet.next(page.next);
             })
         }
-        BindingCommand::Lookup { environment, keys } => lookup(service, output, &environment, keys).await,
+        BindingCommand::Lookup { environment, as_of, keys } => lookup(service, output, &environment, as_of, keys).await,
+        BindingCommand::BoundTo { environment: EnvironmentArguments { scope, environment }, resource, page } => {
+            let (actor, page) = (actor(&scope), page.request());
+            let page = service.bindings_of_resource(actor, &scope.workspace, environment, &resource, page).await?;
+            output.show(&page, |sheet| {
+                draw(sheet, &page.items);
+                sheet.next(page.next);
+            })
+        }
         BindingCommand::History { scope, binding } => {
             let mut history = Vec::new();
             let mut next = PageRequest::new(MAX_PAGE_ROWS, None);
@@ -164,13 +175,14 @@ async fn lookup(
     service: &Service,
     output: &Output,
     arguments: &EnvironmentArguments,
+    as_of: Option<Timestamp>,
     mut keys: Vec<String>,
 ) -> Result<(), Failure> {
     if keys.is_empty() {
         keys = read_keys(open_file(Path::new("-"))?)?;
     }
     let scope = &arguments.scope;
-    let found = service.lookup(actor(scope), &scope.workspace, arguments.environment, &keys).await?;
+    let found = service.lookup(actor(scope), &scope.workspace, arguments.environment, &keys, as_of).await?;
     let answers: Vec<Answered<'_>> = keys.iter().zip(found).map(|(key, answer)| Answered { key, answer }).collect();
     output.show(&answers, |sheet| {
         sheet.head(&["key", "state", "mode or end", "binding"]);

@@ -7,6 +7,7 @@
 mod arguments;
 mod audit;
 mod binding;
+mod bulk;
 mod component;
 mod database;
 mod documents;

@@ -108,6 +108,15 @@ impl Output {
         }
     }
 
+    /// Shows one result of a stream: one JSON document on a line of its own, or one line of text.
+    pub(super) fn record(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let line = match self.format {
+            Format::Json => serde_json::to_string(result).map_err(io::Error::from)?,
+            Format::Table => printable(&text()),
+        };
+        Ok(writeln!(io::stdout().lock(), "{line}")?)
+    }
+
     /// Says on standard error why a command failed, and gives its exit code.
     pub(super) fn fail(&self, failure: &Failure) -> ExitCode {
         let mut err = io::stderr().lock();

@@ -7,7 +7,8 @@ use provident_identity::{ActorKind, BindingStatus, Decision, DecisionAction, Res
 use uuid::Uuid;
 
 use super::idempotency::Asked;
-use super::resolve::{Resource, Subject, check_connection, check_legacy_key, check_sources};
+use super::references::{Mentioned, References};
+use super::resolve::{Resource, Subject, check_legacy_key};
 use super::{Ask, Service};
 use crate::actor::{Actor, SystemActor};
 use crate::audit::{BindingMark, Draft, Operation, SubjectMark};
@@ -19,7 +20,7 @@ use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
 /// How often a first writer looks again when the winner of a race is gone.
-const CREATE_ATTEMPTS: u32 = 4;
+pub(super) const CREATE_ATTEMPTS: u32 = 4;
 
 impl Service {
     /// A first decision about a subject: bound by hand, excluded, accepted, unsupported or missing (P381-56..60).
@@ -95,8 +96,28 @@ impl Service {
         id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
-        let subject = self.subject(&mut tx, scope, &request.subject).await?;
-        let resource = self.resource(&mut tx, scope, request.resource.as_ref()).await?;
+        let known = References::of(&mut tx, scope, [Mentioned::by_create(request)]).await?;
+        let mut new = self.first_decision(&tx, &known, (id, decider), request)?;
+        if let Some(ended_at) = tx.last_ended_at(scope, &new.canonical_subject_key).await? {
+            new.decided_at = new.decided_at.max(ended_at);
+        }
+        let created = insert_first(&mut tx, scope, &new).await?;
+        refuse_overlap(&mut tx, scope, &created).await?;
+        tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
+        Ok(created)
+    }
+
+    /// Judges a first decision by what it refers to, and says what is to be written. It begins now; where one before
+    /// it ended later, the caller has it begin then.
+    pub(super) fn first_decision(
+        &self,
+        tx: &WriteTx,
+        known: &References,
+        (id, decider): (Uuid, Decider),
+        request: &CreateBinding,
+    ) -> Result<NewBinding, Error> {
+        let subject = self.subject(known, &request.subject)?;
+        let resource = self.resource(known, request.resource.as_ref())?;
         let judged = Judged {
             action: DecisionAction::Create,
             actor: decider.kind(),
@@ -106,11 +127,10 @@ impl Service {
         let note = self.judge(&judged, subject.key.as_str(), resource.as_ref(), request.note.as_ref())?;
         let domain = self.domain(&subject, request.subject_domain.as_deref(), None)?;
         check_legacy_key(request.legacy_subject_key.as_ref())?;
-        check_connection(&mut tx, scope, request.provider_connection_id, &subject.provider_key).await?;
+        known.check_connection(request.provider_connection_id, &subject.provider_key)?;
         let sources = with_item(request.sources, &subject, resource.as_ref());
-        check_sources(&mut tx, scope, sources).await?;
-        let ended_at = tx.last_ended_at(scope, &subject.key).await?;
-        let new = NewBinding {
+        known.check_sources(sources)?;
+        Ok(NewBinding {
             id,
             provider_key: subject.provider_key,
             provider_connection_id: request.provider_connection_id,
@@ -124,14 +144,10 @@ impl Service {
             reason: request.reason.clone(),
             note,
             decided_by: decider,
-            decided_at: ended_at.map_or(tx.now(), |ended_at| ended_at.max(tx.now())),
+            decided_at: tx.now(),
             supersedes_binding_id: None,
             sources,
-        };
-        let created = insert_first(&mut tx, scope, &new).await?;
-        refuse_overlap(&mut tx, scope, &created).await?;
-        tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
-        Ok(created)
+        })
     }
 
     /// A decision in place of the active one (P381-61). The id in hand is the one expected to be active.
@@ -188,18 +204,16 @@ impl Service {
         (id, decider): (Uuid, Decider),
         request: &SupersedeBinding,
     ) -> Result<NewBinding, Error> {
-        let subject = match &request.subject {
-            None => None,
-            Some(subject) => Some(self.subject(tx, scope, subject).await?),
-        };
+        let known = References::of(tx, scope, [Mentioned::by_supersede(request, old)]).await?;
+        let subject = request.subject.as_ref().map(|subject| self.subject(&known, subject)).transpose()?;
         if subject.as_ref().is_some_and(|subject| subject.key != old.canonical_subject_key) {
             return Err(Conflict::SubjectMismatch.into());
         }
         let subject = match subject {
             Some(subject) => subject,
-            None => self.own_subject(tx, scope, old).await?,
+            None => self.own_subject(&known, old)?,
         };
-        let resource = self.resource(tx, scope, request.resource.as_ref()).await?;
+        let resource = self.resource(&known, request.resource.as_ref())?;
         let judged = Judged {
             action: DecisionAction::Supersede,
             actor: decider.kind(),
@@ -210,9 +224,9 @@ impl Service {
         let domain = self.domain(&subject, request.subject_domain.as_deref(), Some(&old.subject_domain))?;
         check_legacy_key(request.legacy_subject_key.as_ref())?;
         let connection_id = request.provider_connection_id.or(old.provider_connection_id);
-        check_connection(tx, scope, connection_id, &subject.provider_key).await?;
+        known.check_connection(connection_id, &subject.provider_key)?;
         let sources = with_item(request.sources, &subject, resource.as_ref());
-        check_sources(tx, scope, sources).await?;
+        known.check_sources(sources)?;
         let legacy = request.legacy_subject_key.as_ref().or(old.legacy_subject_key.as_ref());
         Ok(NewBinding {
             id,
@@ -304,9 +318,9 @@ impl Service {
     }
 
     /// The subject a binding has already. Its domain is inherited.
-    async fn own_subject(&self, tx: &mut WriteTx, scope: &EnvironmentScope, old: &Binding) -> Result<Subject, Error> {
+    fn own_subject(&self, known: &References, old: &Binding) -> Result<Subject, Error> {
         let key = crate::binding::SubjectRef::Key(old.canonical_subject_key.as_str().to_owned());
-        self.subject(tx, scope, &key).await
+        self.subject(known, &key)
     }
 
     /// Has the component judge a decision, and gives back the note as it is to be stored.
@@ -364,7 +378,7 @@ async fn refuse_overlap(tx: &mut WriteTx, scope: &EnvironmentScope, created: &Bi
 }
 
 /// Two rows of one subject may not name different connections (X15).
-fn refuse_other_connection(active: &Binding, connection_id: Option<Uuid>) -> Result<(), Error> {
+pub(super) fn refuse_other_connection(active: &Binding, connection_id: Option<Uuid>) -> Result<(), Error> {
     match (active.provider_connection_id, connection_id) {
         (Some(theirs), Some(ours)) if theirs != ours => {
             Err(Conflict::ConnectionMismatch { active_binding_id: active.id }.into())
@@ -403,7 +417,7 @@ fn mark(binding: &Binding) -> BindingMark {
 }
 
 /// The event of a new binding.
-fn about(operation: Operation, decider: Decider, old: Option<&Binding>, new: &Binding) -> Draft {
+pub(super) fn about(operation: Operation, decider: Decider, old: Option<&Binding>, new: &Binding) -> Draft {
     let mut event = Draft::new(operation, decider);
     event.environment_id = Some(new.environment_id);
     event.subject = Some(SubjectMark::from(new));

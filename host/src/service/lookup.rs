@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Service;
 use crate::actor::Actor;
 use crate::binding::{Binding, BindingFilter, LegacySubjectKey, LookupAnswer};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
@@ -60,8 +61,31 @@ impl Service {
         Ok(tx.bindings(&scope, filter, page).await?)
     }
 
-    /// What is known of each key in an environment, in the order of the keys. A key that is none is answered for
-    /// itself and spoils no other.
+    /// The decisions that hold and resolve a subject to this resource, newest first: which subjects are bound to it.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; the codes of parsing.
+    pub async fn bindings_of_resource(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        resource: &str,
+        page: PageRequest,
+    ) -> Result<Page<Binding>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let mut tx = self.read(workspace_id).await?;
+        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let parsed = self.parse(resource, "resource")?;
+        Ok(tx.bindings_of_resource(&scope, &parsed.key, page).await?)
+    }
+
+    /// What is known of each key in an environment, in the order of the keys: now, or as of a moment. A key that is none
+    /// is answered for itself and spoils no other.
+    ///
+    /// A decision held from `decided_at` until, and not at, `ended_at`. As of a moment, one that held then is active
+    /// and shown as it stood then, without its end; of a subject of which none did, the last that had ended by then is
+    /// named. A moment to come is answered by what has been decided so far.
     ///
     /// # Errors
     /// `not-found`, `forbidden`, `too-many-keys`.
@@ -71,6 +95,7 @@ impl Service {
         workspace: &WorkspaceRef,
         environment_id: Uuid,
         keys: &[impl AsRef<str>],
+        as_of: Option<Timestamp>,
     ) -> Result<Vec<LookupAnswer>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
         let mut tx = self.read(workspace_id).await?;
@@ -82,7 +107,10 @@ impl Service {
         for chunk in keys.chunks(KEYS_PER_STATEMENT) {
             let parsed = chunk.iter().map(|key| self.parse(key.as_ref(), "key")).collect::<Vec<_>>();
             let valid = parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).collect::<Vec<_>>();
-            let known = known(&mut tx, &scope, &valid).await?;
+            let known = match as_of {
+                None => known(&mut tx, &scope, &valid).await?,
+                Some(at) => known_as_of(&mut tx, &scope, &valid, at).await?,
+            };
             for parsed in parsed {
                 answers.push(answer(parsed, &known)?);
             }
@@ -170,6 +198,25 @@ async fn known(
         known.extend(by_key(tx.last_bindings(scope, &missing).await?));
     }
     Ok(known)
+}
+
+/// What each key's last decision was that had begun by a moment, as it stood then: the decisions about a subject never
+/// overlap, so that no other can have held.
+async fn known_as_of(
+    tx: &mut ReadTx,
+    scope: &EnvironmentScope,
+    keys: &[&ParsedKey],
+    at: Timestamp,
+) -> Result<HashMap<String, Binding>, Error> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let texts = keys.iter().map(|parsed| parsed.key.as_str()).collect::<Vec<_>>();
+    let mut begun = by_key(tx.bindings_begun_by(scope, &texts, at).await?);
+    for binding in begun.values_mut() {
+        binding.stand_as_of(at);
+    }
+    Ok(begun)
 }
 
 fn by_key(bindings: Vec<Binding>) -> HashMap<String, Binding> {

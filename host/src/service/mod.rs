@@ -14,7 +14,8 @@
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `redaction.rs` | [`Service::redact_note`] |
-//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `bulk.rs` | [`Service::bulk_create_bindings`] |
+//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::bindings_of_resource`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
 //!
@@ -23,6 +24,7 @@
 
 mod audit;
 mod binding;
+mod bulk;
 mod copy;
 mod environment;
 mod housekeeping;
@@ -32,6 +34,7 @@ mod lookup;
 mod membership;
 mod migration;
 mod redaction;
+mod references;
 mod resolve;
 mod setup;
 
@@ -42,6 +45,7 @@ use provident_identity::Identity;
 use uuid::Uuid;
 
 pub use audit::{AuditExport, Auditor};
+pub use bulk::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS};
 pub use copy::CopyReport;
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;

@@ -1,5 +1,5 @@
 //! What a decision is about: from the ways a request may name a subject or a resource to keys, through the
-//! identity component; and whether what a request refers to is the environment's own.
+//! identity component. Whether what a request refers to is the environment's own: `references.rs`.
 
 use provident_identity::{
     CallError, CanonicalSubjectKey, ComponentError, ErrorCode, IdentityError, KeyForm, ParsedKey,
@@ -8,10 +8,9 @@ use provident_identity::{
 use uuid::Uuid;
 
 use super::Service;
-use crate::binding::{BoundResource, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef};
+use super::references::References;
+use crate::binding::{BoundResource, LegacySubjectKey, Note, ResourceRef, SubjectRef};
 use crate::error::Error;
-use crate::inventory::InventoryItem;
-use crate::store::{EnvironmentScope, WriteTx};
 
 /// A subject, resolved.
 #[derive(Debug)]
@@ -36,12 +35,7 @@ pub(super) struct Resource {
 
 impl Service {
     /// Finds out which subject is meant.
-    pub(super) async fn subject(
-        &self,
-        tx: &mut WriteTx,
-        scope: &EnvironmentScope,
-        subject: &SubjectRef,
-    ) -> Result<Subject, Error> {
+    pub(super) fn subject(&self, known: &References, subject: &SubjectRef) -> Result<Subject, Error> {
         match subject {
             SubjectRef::Key(text) => {
                 let parsed = self.parse(text, "subject")?;
@@ -55,7 +49,7 @@ impl Service {
                 })
             }
             SubjectRef::InventoryItem(id) => {
-                let item = item(tx, scope, *id, "subject_inventory_item_id").await?;
+                let item = known.item(*id, "subject_inventory_item_id")?;
                 Ok(Subject {
                     key: item.canonical_subject_key,
                     provider_key: item.identity.provider_key,
@@ -80,10 +74,9 @@ impl Service {
     }
 
     /// Finds out which resource is meant.
-    pub(super) async fn resource(
+    pub(super) fn resource(
         &self,
-        tx: &mut WriteTx,
-        scope: &EnvironmentScope,
+        known: &References,
         resource: Option<&ResourceRef>,
     ) -> Result<Option<Resource>, Error> {
         let resolved = match resource {
@@ -94,7 +87,7 @@ impl Service {
                 Resource { bound: bound(parsed.key, identity), item_id: None }
             }
             Some(ResourceRef::InventoryItem(id)) => {
-                let item = item(tx, scope, *id, "resource_inventory_item_id").await?;
+                let item = known.item(*id, "resource_inventory_item_id")?;
                 Resource { bound: bound(item.canonical_subject_key, item.identity), item_id: Some(*id) }
             }
             Some(ResourceRef::Descriptor(descriptor)) => {
@@ -180,52 +173,6 @@ fn too_long(code: ErrorCode, field: &str) -> Error {
     Error::Refused(vec![IdentityError { code, field: field.to_owned(), message }])
 }
 
-/// Refuses a connection of another environment or of another provider (P381-91, -92, -107).
-pub(super) async fn check_connection(
-    tx: &mut WriteTx,
-    scope: &EnvironmentScope,
-    connection_id: Option<Uuid>,
-    provider_key: &str,
-) -> Result<(), Error> {
-    let Some(id) = connection_id else {
-        return Ok(());
-    };
-    match tx.provider_of_connection(scope, id).await? {
-        None => Err(Error::source_out_of_scope("provider_connection_id")),
-        Some(provider) if provider != provider_key => Err(Error::invalid(
-            "connection-provider-mismatch",
-            "provider_connection_id",
-            "the connection is another provider's than the subject",
-        )),
-        Some(_) => Ok(()),
-    }
-}
-
-/// Refuses sources that are not the environment's own (P381-91, -107; X17).
-pub(super) async fn check_sources(tx: &mut WriteTx, scope: &EnvironmentScope, sources: Sources) -> Result<(), Error> {
-    if let Some(id) = sources.operation_run_id
-        && !tx.has_operation_run(scope, id).await?
-    {
-        return Err(Error::source_out_of_scope("source_operation_run_id"));
-    }
-    if let Some(id) = sources.baseline_snapshot_id
-        && !tx.has_baseline_snapshot(scope, id).await?
-    {
-        return Err(Error::source_out_of_scope("source_baseline_snapshot_id"));
-    }
-    if let Some(id) = sources.inventory_item_id
-        && !tx.has_inventory_item(scope, id).await?
-    {
-        return Err(Error::source_out_of_scope("source_inventory_item_id"));
-    }
-    if let Some(id) = sources.policy_version_id
-        && !tx.has_policy_version(scope, id).await?
-    {
-        return Err(Error::source_out_of_scope("source_policy_version_id"));
-    }
-    Ok(())
-}
-
 /// Refuses a former key that cannot be kept byte for byte.
 pub(super) fn check_legacy_key(key: Option<&LegacySubjectKey>) -> Result<(), Error> {
     match key.map(LegacySubjectKey::as_str) {
@@ -237,16 +184,6 @@ pub(super) fn check_legacy_key(key: Option<&LegacySubjectKey>) -> Result<(), Err
         }
         _ => Ok(()),
     }
-}
-
-async fn item(
-    tx: &mut WriteTx,
-    scope: &EnvironmentScope,
-    id: Uuid,
-    field: &'static str,
-) -> Result<InventoryItem, Error> {
-    let found = tx.inventory_item_by_id(scope.workspace_id(), id).await?;
-    found.filter(|item| item.environment_id == scope.environment_id()).ok_or_else(|| Error::source_out_of_scope(field))
 }
 
 fn bound(key: CanonicalSubjectKey, identity: ResourceIdentity) -> BoundResource {

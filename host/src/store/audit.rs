@@ -12,6 +12,14 @@ use crate::error::Internal;
 use crate::policy::Standing;
 use crate::secret::SealedNoteKey;
 
+/// An event with its place in the chain, about to be written.
+#[derive(Debug)]
+pub(super) struct PlacedEvent {
+    pub(super) event: AuditEvent,
+    pub(super) previous_hash: String,
+    pub(super) hash: String,
+}
+
 /// The end of a workspace's chain, and the sealed key its notes are fingerprinted with.
 #[derive(Debug)]
 pub(crate) struct ChainHead {
@@ -296,20 +304,32 @@ impl WriteTx {
     /// # Errors
     /// When the chain has no head, its key does not open, or the database fails. Nothing was written, unless it
     /// says that the outcome is unknown.
-    pub(crate) async fn commit(mut self, event: Draft) -> Result<(), Internal> {
+    pub(crate) async fn commit(self, event: Draft) -> Result<(), Internal> {
+        self.commit_all(event, Vec::new()).await
+    }
+
+    /// As [`WriteTx::commit`], for a transaction that did several things: each has an event of its own, one after the
+    /// other in the order given. There is always a first.
+    ///
+    /// # Errors
+    /// As [`WriteTx::commit`].
+    pub(crate) async fn commit_all(mut self, first: Draft, rest: Vec<Draft>) -> Result<(), Internal> {
         let head = self.lock_head().await?.ok_or(StoreError::NotInitialised)?;
         let note_key = self.master.open_note_key(&head.note_key, self.workspace_id, head.note_key_version)?;
-        let place = Place {
-            workspace_id: self.workspace_id,
-            number: head.last_number.saturating_add(1),
-            event_id: self.new_id()?,
-            occurred_at: self.now,
-        };
-        let event = event.placed(&place, &note_key);
-        let json = event.canonical_json().map_err(|_| StoreError::Corrupt("event"))?;
-        let hash = chain_hash(&head.last_hash, &json);
-        self.insert_event(&event, &head.last_hash, &hash).await?;
-        self.move_head(event.number, &hash).await?;
+        let (mut number, mut hash) = (head.last_number, head.last_hash);
+        let mut placed = Vec::with_capacity(rest.len().saturating_add(1));
+        for draft in std::iter::once(first).chain(rest) {
+            number = number.saturating_add(1);
+            let event_id = self.new_id()?;
+            let place = Place { workspace_id: self.workspace_id, number, event_id, occurred_at: self.now };
+            let event = draft.placed(&place, &note_key);
+            let json = event.canonical_json().map_err(|_| StoreError::Corrupt("event"))?;
+            let previous_hash = hash;
+            hash = chain_hash(&previous_hash, &json);
+            placed.push(PlacedEvent { event, previous_hash, hash: hash.clone() });
+        }
+        self.insert_events(&placed).await?;
+        self.move_head(number, &hash).await?;
         self.deadline.commit()?;
         match self.read.tx {
             Tx::Postgres(tx) => tx.commit().await,
@@ -346,7 +366,8 @@ impl WriteTx {
         Ok(())
     }
 
-    async fn insert_event(&mut self, event: &AuditEvent, previous_hash: &str, hash: &str) -> Result<(), StoreError> {
+    pub(super) async fn insert_event(&mut self, placed: &PlacedEvent) -> Result<(), StoreError> {
+        let PlacedEvent { event, previous_hash, hash } = placed;
         let text = sql!(
             "insert_event",
             concat!(
@@ -406,8 +427,8 @@ impl WriteTx {
                 .bind(event.unchanged_count)
                 .bind(event.refused_count)
                 .bind(CHAIN_FORMAT)
-                .bind(previous_hash)
-                .bind(hash)
+                .bind(previous_hash.as_str())
+                .bind(hash.as_str())
         )?;
         Ok(())
     }

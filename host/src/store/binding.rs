@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::binding_row::BindingRow;
-use super::engine::{Tx, on, sql};
+use super::engine::{on, sql};
 use super::environment::EnvironmentScope;
 use super::tx::{ReadTx, WriteTx};
 use crate::binding::{Binding, BindingFilter, BoundResource, Decider, Ending, LegacySubjectKey, Note, Sources};
@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::page::{Page, PageRequest};
 
 /// The version of the grammar every key of today is derived by.
-const KEY_VERSION: i32 = 1;
+pub(super) const KEY_VERSION: i32 = 1;
 
 /// A decision about to be written.
 #[derive(Debug)]
@@ -54,7 +54,9 @@ macro_rules! binding_columns {
     };
 }
 
-fn bindings(rows: Vec<BindingRow>) -> Result<Vec<Binding>, StoreError> {
+pub(super) use binding_columns;
+
+pub(super) fn bindings(rows: Vec<BindingRow>) -> Result<Vec<Binding>, StoreError> {
     rows.into_iter().map(Binding::try_from).collect()
 }
 
@@ -170,6 +172,34 @@ impl ReadTx {
         Ok(page.page(bindings(rows)?, |binding| binding.id))
     }
 
+    /// The decisions that hold in an environment and resolve a subject to this resource, newest first.
+    pub(crate) async fn bindings_of_resource(
+        &mut self,
+        scope: &EnvironmentScope,
+        resource_key: &CanonicalSubjectKey,
+        page: PageRequest,
+    ) -> Result<Page<Binding>, StoreError> {
+        let text = sql!(
+            "bindings_of_resource",
+            concat!(
+                "SELECT ",
+                binding_columns!(),
+                " FROM provider_resource_bindings b \
+                 WHERE b.workspace_id = $1 AND b.managed_environment_id = $2 AND b.resource_key = $3 \
+                 AND b.binding_status = 'active' AND ($4 IS NULL OR b.id < $4) \
+                 ORDER BY b.id DESC LIMIT $5"
+            )
+        );
+        let rows: Vec<BindingRow> = on!(self.tx, |conn| sqlx::query_as(text)
+            .bind(scope.workspace_id())
+            .bind(scope.environment_id())
+            .bind(resource_key.as_str())
+            .bind(page.after())
+            .bind(page.limit())
+            .fetch_all(conn))?;
+        Ok(page.page(bindings(rows)?, |binding| binding.id))
+    }
+
     /// Every decision about a subject in an environment, newest first.
     pub(crate) async fn history(
         &mut self,
@@ -198,113 +228,6 @@ impl ReadTx {
             .bind(page.limit())
             .fetch_all(conn))?;
         Ok(page.page(bindings(rows)?, |binding| binding.id))
-    }
-
-    /// The decisions that hold for these subjects, each given with its provider; in no order.
-    pub(crate) async fn active_bindings(
-        &mut self,
-        scope: &EnvironmentScope,
-        providers: &[&str],
-        keys: &[&str],
-    ) -> Result<Vec<Binding>, StoreError> {
-        let rows: Vec<BindingRow> = match &mut self.tx {
-            Tx::Postgres(tx) => {
-                let text = sql!(
-                    "active_bindings_postgres",
-                    concat!(
-                        "SELECT ",
-                        binding_columns!(),
-                        " FROM unnest(CAST($3 AS text[]), CAST($4 AS text[])) AS k(provider, subject) \
-                         JOIN provider_resource_bindings b ON b.workspace_id = $1 \
-                         AND b.managed_environment_id = $2 AND b.provider_key = k.provider \
-                         AND b.canonical_subject_key = k.subject AND b.binding_status = 'active'"
-                    )
-                );
-                sqlx::query_as(text)
-                    .bind(scope.workspace_id())
-                    .bind(scope.environment_id())
-                    .bind(providers)
-                    .bind(keys)
-                    .fetch_all(&mut **tx)
-                    .await?
-            }
-            Tx::Sqlite(tx) => {
-                let text = sql!(
-                    "active_bindings_sqlite",
-                    concat!(
-                        "SELECT ",
-                        binding_columns!(),
-                        " FROM (SELECT json_extract(value, '$[0]') AS provider, json_extract(value, '$[1]') AS subject \
-                         FROM json_each($3)) AS k CROSS JOIN provider_resource_bindings b \
-                         WHERE b.workspace_id = $1 AND b.managed_environment_id = $2 \
-                         AND b.provider_key = k.provider AND b.canonical_subject_key = k.subject \
-                         AND b.binding_status = 'active'"
-                    )
-                );
-                let pairs: Vec<_> = providers.iter().zip(keys).collect();
-                let pairs = serde_json::to_string(&pairs).map_err(|_| StoreError::Corrupt("key"))?;
-                sqlx::query_as(text)
-                    .bind(scope.workspace_id())
-                    .bind(scope.environment_id())
-                    .bind(pairs)
-                    .fetch_all(&mut **tx)
-                    .await?
-            }
-        };
-        bindings(rows)
-    }
-
-    /// The last decisions about these subjects, whether they hold or not; in no order.
-    pub(crate) async fn last_bindings(
-        &mut self,
-        scope: &EnvironmentScope,
-        keys: &[&str],
-    ) -> Result<Vec<Binding>, StoreError> {
-        let rows: Vec<BindingRow> = match &mut self.tx {
-            Tx::Postgres(tx) => {
-                let text = sql!(
-                    "last_bindings_postgres",
-                    concat!(
-                        "SELECT ",
-                        binding_columns!(),
-                        " FROM unnest(CAST($3 AS text[])) AS k(subject) CROSS JOIN LATERAL ( \
-                             SELECT * FROM provider_resource_bindings x \
-                             WHERE x.workspace_id = $1 AND x.managed_environment_id = $2 \
-                             AND x.canonical_subject_key = k.subject \
-                             ORDER BY x.decided_at DESC, x.id DESC LIMIT 1) AS b"
-                    )
-                );
-                sqlx::query_as(text)
-                    .bind(scope.workspace_id())
-                    .bind(scope.environment_id())
-                    .bind(keys)
-                    .fetch_all(&mut **tx)
-                    .await?
-            }
-            Tx::Sqlite(tx) => {
-                let text = sql!(
-                    "last_bindings_sqlite",
-                    concat!(
-                        "SELECT ",
-                        binding_columns!(),
-                        " FROM (SELECT value AS subject FROM json_each($3)) AS k \
-                         CROSS JOIN provider_resource_bindings b WHERE b.workspace_id = $1 AND b.id = ( \
-                             SELECT x.id FROM provider_resource_bindings x \
-                             WHERE x.workspace_id = $1 AND x.managed_environment_id = $2 \
-                             AND x.canonical_subject_key = k.subject \
-                             ORDER BY x.decided_at DESC, x.id DESC LIMIT 1)"
-                    )
-                );
-                let keys = serde_json::to_string(keys).map_err(|_| StoreError::Corrupt("key"))?;
-                sqlx::query_as(text)
-                    .bind(scope.workspace_id())
-                    .bind(scope.environment_id())
-                    .bind(keys)
-                    .fetch_all(&mut **tx)
-                    .await?
-            }
-        };
-        bindings(rows)
     }
 }
 

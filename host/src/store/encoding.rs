@@ -6,7 +6,7 @@
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
 
@@ -14,12 +14,20 @@ use crate::clock::Timestamp;
 
 /// `timestamptz` in PostgreSQL's catalog, the same in every installation.
 const TIMESTAMPTZ: Oid = Oid(1184);
+/// The same of `timestamptz[]`.
+const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 /// PostgreSQL counts microseconds from 2000-01-01T00:00:00Z.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 impl Type<Postgres> for Timestamp {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(TIMESTAMPTZ)
+    }
+}
+
+impl PgHasArrayType for Timestamp {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(TIMESTAMPTZ_ARRAY)
     }
 }
 

@@ -55,6 +55,26 @@ impl WriteTx {
         before.map(Some).ok_or(StoreError::Busy)
     }
 
+    /// Gives a key back that this transaction has claimed for a binding it did not make after all.
+    pub(crate) async fn release_key(
+        &mut self,
+        acting_user_id: Uuid,
+        key: &IdempotencyKey,
+        binding_id: Uuid,
+    ) -> Result<(), StoreError> {
+        let text = sql!(
+            "release_idempotency_key",
+            "DELETE FROM idempotency_keys \
+             WHERE workspace_id = $1 AND acting_user_id = $2 AND idempotency_key = $3 AND binding_id = $4"
+        );
+        let workspace_id = self.workspace_id;
+        run!(
+            self.read.tx,
+            sqlx::query(text).bind(workspace_id).bind(acting_user_id).bind(key.as_str()).bind(binding_id)
+        )?;
+        Ok(())
+    }
+
     async fn insert_key(
         &mut self,
         acting_user_id: Uuid,

@@ -154,6 +154,48 @@ impl ReadTx {
         row.map(InventoryItem::try_from).transpose()
     }
 
+    /// Those of these items that are the environment's; in no order.
+    pub(crate) async fn inventory_items_by_id(
+        &mut self,
+        scope: &EnvironmentScope,
+        ids: &[Uuid],
+    ) -> Result<Vec<InventoryItem>, StoreError> {
+        let mut rows: Vec<ItemRow> = Vec::new();
+        match &mut self.tx {
+            _ if ids.is_empty() => {}
+            Tx::Postgres(tx) => {
+                let text = sql!(
+                    "inventory_items_by_id_postgres",
+                    concat!(
+                        "SELECT i.* FROM unnest(CAST($3 AS uuid[])) AS k(item) \
+                         CROSS JOIN LATERAL (SELECT ",
+                        item_columns!(),
+                        " FROM inventory_items \
+                         WHERE workspace_id = $1 AND managed_environment_id = $2 AND id = k.item) AS i"
+                    )
+                );
+                let query = sqlx::query_as(text).bind(scope.workspace_id()).bind(scope.environment_id());
+                rows = query.bind(ids).fetch_all(&mut **tx).await?;
+            }
+            // Here a statement costs no journey.
+            Tx::Sqlite(tx) => {
+                let text = sql!(
+                    "inventory_items_by_id_sqlite",
+                    concat!(
+                        "SELECT ",
+                        item_columns!(),
+                        " FROM inventory_items WHERE workspace_id = $1 AND managed_environment_id = $2 AND id = $3"
+                    )
+                );
+                for id in ids {
+                    let query = sqlx::query_as(text).bind(scope.workspace_id()).bind(scope.environment_id());
+                    rows.extend(query.bind(id).fetch_optional(&mut **tx).await?);
+                }
+            }
+        }
+        rows.into_iter().map(InventoryItem::try_from).collect()
+    }
+
     /// The items of an environment that a filter lets through, by id.
     pub(crate) async fn inventory_items(
         &mut self,

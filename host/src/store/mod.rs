@@ -6,7 +6,9 @@
 //! `migrations/`. Read next: `tx.rs`, then a noun.
 
 mod audit;
+mod audit_batch;
 mod binding;
+mod binding_batch;
 mod binding_note;
 mod binding_row;
 mod copy;

@@ -3,6 +3,7 @@
 use super::{EnvironmentArguments, PageArguments, Scope};
 use clap::{Args, Subcommand, ValueEnum};
 use provident::binding::Sources;
+use provident::clock::Timestamp;
 use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
 use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
@@ -184,6 +185,30 @@ Example:
   provident binding mark-missing --as USER --workspace acme --environment ENV \\
     --note 'deleted here in May' --subject KEY --domain DOMAIN")]
     MarkMissing(CreateArguments),
+    /// Make many first decisions: one a line, each answered for itself
+    #[command(after_help = "\
+Each line is a JSON object of at most 64 KiB, with `mode` and one of `subject` (a key),
+`subject_inventory_item_id` and `subject_descriptor`; if need be `subject_domain`, `resource`,
+`resource_inventory_item_id` or `resource_descriptor`, `provider_connection_id`,
+`legacy_subject_key`, `note`, `reason`, and `source_operation_run_id`,
+`source_baseline_snapshot_id`, `source_inventory_item_id`, `source_policy_version_id`.
+Blank lines are none.
+
+Five hundred lines are decided in one transaction; what is wrong with one line spoils no other.
+Each line is answered by its number, in order, with the binding made or why there is none; then
+come the totals. Exit code 3 says that some were refused. Run again, the file makes what is
+missing: what was made is refused as `active-binding-exists`.
+
+Examples:
+  provident binding bulk-create --as USER --workspace acme --environment ENV decisions.ndjson
+  provident binding bulk-create --as USER --workspace acme --environment ENV --format json - \\
+    < decisions.ndjson > answers.ndjson")]
+    BulkCreate {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// The decisions, one a line; `-` is standard input
+        file: PathBuf,
+    },
     /// Put another decision in place of the active one
     #[command(after_help = "\
 Example:
@@ -249,16 +274,34 @@ Examples:
     },
     /// What is decided about subjects: one answer per key, in order
     #[command(after_help = "\
-Keys come from the command line, or, when there are none, from standard input, one a line.
+Keys come from the command line, or, when there are none, from standard input, one a line; at
+most 10,000 of them. As of a moment, a decision that held then is active and shown as it stood
+then, without its end, and one that had ended by then is ended.
 
-Example:
-  provident binding lookup --as USER --workspace acme --environment ENV < keys.txt")]
+Examples:
+  provident binding lookup --as USER --workspace acme --environment ENV < keys.txt
+  provident binding lookup --as USER --workspace acme --environment ENV \\
+    --as-of 2026-03-01T00:00:00.000000Z KEY")]
     Lookup {
         #[command(flatten)]
         environment: EnvironmentArguments,
+        /// What was decided then, not what is now: YYYY-MM-DDTHH:MM:SS.ffffffZ
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<Timestamp>,
         /// Canonical subject keys
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
+    },
+    /// Which subjects are bound to a resource now, newest first
+    #[command(after_help = "Example:\n  provident binding bound-to --as USER --workspace acme --environment ENV KEY")]
+    BoundTo {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// The resource, by canonical key
+        #[arg(value_name = "KEY")]
+        resource: String,
+        #[command(flatten)]
+        page: PageArguments,
     },
     /// Every decision about the subject of a binding, newest first
     #[command(after_help = "Example:\n  provident binding history --as USER --workspace acme BINDING")]

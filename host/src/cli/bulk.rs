@@ -1,0 +1,336 @@
+//! `binding bulk-create`: decisions from a file, one a line, each answered by the number of its line.
+//!
+//! The file is read as it is decided: no more than one chunk of it is held in memory. What stands in a line is told in
+//! no answer but for its subject's key; of a line that cannot be read its place is told.
+
+use super::arguments::EnvironmentArguments;
+use super::import::progress_bar;
+use super::key;
+use super::output::{Failure, Output};
+use super::setup::actor;
+use indicatif::ProgressBar;
+use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef};
+use provident::error::Error;
+use provident::idempotency::IdempotencyKey;
+use provident::service::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS, Service};
+use provident_identity::{ErrorCode, ProviderResourceDescriptor, ResolutionMode};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use uuid::Uuid;
+
+/// What a line may have, as a request line of the line protocol.
+const LINE_BYTES: usize = 64 << 10;
+/// As much of an unknown member's name as is told.
+const NAME_CHARS: usize = 64;
+
+/// A line as it is written. Members are named as refusals name them.
+#[derive(Deserialize)]
+struct Item {
+    mode: ResolutionMode,
+    subject: Option<String>,
+    subject_inventory_item_id: Option<Uuid>,
+    subject_descriptor: Option<Box<ProviderResourceDescriptor>>,
+    subject_domain: Option<String>,
+    resource: Option<String>,
+    resource_inventory_item_id: Option<Uuid>,
+    resource_descriptor: Option<Box<ProviderResourceDescriptor>>,
+    provider_connection_id: Option<Uuid>,
+    legacy_subject_key: Option<String>,
+    note: Option<String>,
+    reason: Option<String>,
+    source_operation_run_id: Option<Uuid>,
+    source_baseline_snapshot_id: Option<Uuid>,
+    source_inventory_item_id: Option<Uuid>,
+    source_policy_version_id: Option<Uuid>,
+    idempotency_key: Option<String>,
+    #[serde(flatten)]
+    others: BTreeMap<String, serde_json::Value>,
+}
+
+/// A line of the file, read.
+struct Line {
+    number: u64,
+    item: Result<CreateBinding, BulkRefusal>,
+}
+
+/// What became of a line.
+#[derive(Serialize)]
+struct Answered<'a> {
+    line: u64,
+    #[serde(flatten)]
+    outcome: Outcome<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Outcome<'a> {
+    Created { binding_id: Uuid, canonical_subject_key: &'a str },
+    Refused(&'a BulkRefusal),
+}
+
+/// What became of all of them.
+#[derive(Default, Serialize)]
+struct Totals {
+    lines: u64,
+    created: u64,
+    refused: u64,
+}
+
+/// `binding bulk-create`.
+pub(super) async fn create(
+    service: &Service,
+    output: &Output,
+    environment: &EnvironmentArguments,
+    file: &Path,
+) -> Result<(), Failure> {
+    let bar = progress_bar(&[file.to_owned()]);
+    let mut lines = BufReader::new(bar.wrap_read(key::open(file)?));
+    let mut running =
+        Running { service, output, environment, bar: &bar, totals: Totals::default(), waiting: Vec::new() };
+    let mut number = 0;
+    while let Some(read) = read_line(&mut lines, number == 0)? {
+        number += 1;
+        let Some(item) = read.transpose() else { continue };
+        running.waiting.push(Line { number, item: item.and_then(|text| request(&text)) });
+        if running.waiting.len() == MAX_BULK_ITEMS {
+            running.decide().await?;
+        }
+    }
+    // Whether the actor may is asked even where there is nothing to decide.
+    if !running.waiting.is_empty() || running.totals.lines == 0 {
+        running.decide().await?;
+    }
+    let totals = running.totals;
+    bar.finish_and_clear();
+    output.record(&serde_json::json!({ "totals": &totals }), || {
+        format!("{} decisions: {} created, {} refused", totals.lines, totals.created, totals.refused)
+    })?;
+    Failure::unless_all_answered(totals.refused, totals.lines)
+}
+
+/// A file under way.
+struct Running<'a> {
+    service: &'a Service,
+    output: &'a Output,
+    environment: &'a EnvironmentArguments,
+    bar: &'a ProgressBar,
+    totals: Totals,
+    waiting: Vec<Line>,
+}
+
+impl Running<'_> {
+    /// Decides the lines that wait, and answers them.
+    async fn decide(&mut self) -> Result<(), Failure> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (numbers, read): (Vec<u64>, Vec<_>) = waiting.into_iter().map(|line| (line.number, line.item)).unzip();
+        let (mut items, mut refusals) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+        for item in read {
+            match item {
+                Ok(item) => {
+                    items.push(item);
+                    refusals.push(None);
+                }
+                Err(refusal) => refusals.push(Some(refusal)),
+            }
+        }
+        let EnvironmentArguments { scope, environment } = self.environment;
+        let decided = self.service.bulk_create_bindings(actor(scope), &scope.workspace, *environment, &items).await;
+        let mut answers = decided.map_err(|error| stopped(error, &numbers))?.into_iter();
+        for (line, refusal) in numbers.into_iter().zip(refusals) {
+            let answer = match refusal {
+                Some(refusal) => BulkAnswer::Refused(refusal),
+                None => answers.next().ok_or_else(|| io::Error::other("an item was not answered"))?,
+            };
+            self.answer(line, &answer)?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, line: u64, answer: &BulkAnswer) -> Result<(), Failure> {
+        self.totals.lines += 1;
+        let (outcome, text) = match answer {
+            BulkAnswer::Created { binding } => {
+                self.totals.created += 1;
+                let canonical_subject_key = binding.canonical_subject_key.as_str();
+                let text = format!("line {line}: created {} {canonical_subject_key}", binding.id);
+                (Outcome::Created { binding_id: binding.id, canonical_subject_key }, text)
+            }
+            BulkAnswer::Refused(refusal) => {
+                self.totals.refused += 1;
+                let BulkRefusal { code, field, message, active_binding_id } = refusal;
+                let by = active_binding_id.map_or_else(String::new, |id| format!(": {id}"));
+                (Outcome::Refused(refusal), format!("line {line}: refused {code} ({field}): {message}{by}"))
+            }
+        };
+        self.bar.suspend(|| self.output.record(&Answered { line, outcome }, || text))
+    }
+}
+
+/// Why no more lines are decided, and what can be done about those that are left.
+fn stopped(error: Error, lines: &[u64]) -> Failure {
+    let internal = matches!(error, Error::Internal(_));
+    let failure = Failure::from(error);
+    match (lines.first(), lines.last()) {
+        (Some(first), Some(last)) if internal => failure.hint(&format!(
+            "stopped at lines {first} to {last}; the file can be run again: what was made is refused then"
+        )),
+        _ => failure,
+    }
+}
+
+fn refusal(code: ErrorCode, field: &str, message: impl Into<String>) -> BulkRefusal {
+    BulkRefusal { code: code.as_str(), field: field.to_owned(), message: message.into(), active_binding_id: None }
+}
+
+/// The next line without its end, or why it is none; nothing in it if it is blank; none at the end of the file. Of a
+/// line that is too long no more is kept than shows it.
+fn read_line(input: &mut impl BufRead, is_first: bool) -> io::Result<Option<Result<Option<String>, BulkRefusal>>> {
+    let mut line = Vec::new();
+    if input.take(LINE_BYTES as u64 + 2).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let ended = line.pop_if(|last| *last == b'\n').is_some();
+    let line = line.strip_suffix(b"\r").unwrap_or(&line);
+    let line = if is_first { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
+    if line.len() > LINE_BYTES {
+        if !ended {
+            input.skip_until(b'\n')?;
+        }
+        return Ok(Some(Err(refusal(ErrorCode::RequestTooLarge, "request", "the line is over 64 KiB"))));
+    }
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Some(Ok(None)));
+    }
+    let text = str::from_utf8(line).map(|text| Some(text.to_owned()));
+    Ok(Some(text.map_err(|_| refusal(ErrorCode::InvalidUtf8, "request", "the line is not UTF-8"))))
+}
+
+/// The decision a line asks for.
+fn request(text: &str) -> Result<CreateBinding, BulkRefusal> {
+    // The place of the mistake is told, not the text around it: it may be a note or a label.
+    let item: Item = serde_json::from_str(text).map_err(|error| {
+        let message = format!("not a decision (column {})", error.column());
+        refusal(ErrorCode::MalformedRequest, "request", message)
+    })?;
+    if let Some(name) = item.others.keys().next() {
+        let name: String = name.chars().take(NAME_CHARS).collect();
+        return Err(refusal(ErrorCode::UnknownField, &name, "not a member of a decision"));
+    }
+    let subject = match (item.subject, item.subject_inventory_item_id, item.subject_descriptor) {
+        (Some(key), None, None) => SubjectRef::Key(key),
+        (None, Some(id), None) => SubjectRef::InventoryItem(id),
+        (None, None, Some(descriptor)) => SubjectRef::Descriptor(descriptor),
+        _ => return Err(refusal(ErrorCode::MalformedRequest, "subject", "name the subject, in one way")),
+    };
+    let resource = match (item.resource, item.resource_inventory_item_id, item.resource_descriptor) {
+        (None, None, None) => None,
+        (Some(key), None, None) => Some(ResourceRef::Key(key)),
+        (None, Some(id), None) => Some(ResourceRef::InventoryItem(id)),
+        (None, None, Some(descriptor)) => Some(ResourceRef::Descriptor(descriptor)),
+        _ => return Err(refusal(ErrorCode::MalformedRequest, "resource", "name the resource in one way")),
+    };
+    let idempotency_key = item.idempotency_key.as_deref().map(str::parse::<IdempotencyKey>).transpose();
+    let idempotency_key = idempotency_key.map_err(|error| {
+        let error = provident::error::Error::from(error);
+        BulkRefusal {
+            code: error.code(),
+            field: "idempotency_key".to_owned(),
+            message: "1 to 255 visible ASCII characters".to_owned(),
+            active_binding_id: None,
+        }
+    })?;
+    Ok(CreateBinding {
+        mode: item.mode,
+        subject,
+        subject_domain: item.subject_domain,
+        resource,
+        provider_connection_id: item.provider_connection_id,
+        legacy_subject_key: item.legacy_subject_key.map(LegacySubjectKey::new),
+        note: item.note.map(Note::new),
+        reason: item.reason,
+        sources: Sources {
+            operation_run_id: item.source_operation_run_id,
+            baseline_snapshot_id: item.source_baseline_snapshot_id,
+            inventory_item_id: item.source_inventory_item_id,
+            policy_version_id: item.source_policy_version_id,
+        },
+        idempotency_key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "provider:fake:policy:widgetPolicy:widget:id:1";
+
+    fn refused(text: &str) -> (&'static str, String) {
+        let refusal = request(text).unwrap_err();
+        assert!(!refusal.message.contains("hush") && !refusal.field.contains("hush"), "{refusal:?}");
+        (refusal.code, refusal.field)
+    }
+
+    #[test]
+    fn a_line_says_everything_a_single_decision_can() {
+        let id = Uuid::from_u128(7);
+        let text = format!(
+            r#"{{"mode":"manual_binding","subject":"{KEY}","subject_domain":"things","resource_inventory_item_id":"{id}",
+            "provider_connection_id":"{id}","legacy_subject_key":"L","note":"n","reason":"r","source_operation_run_id":"{id}",
+            "source_baseline_snapshot_id":null,"source_inventory_item_id":"{id}","source_policy_version_id":"{id}"}}"#
+        );
+        let request = request(&text).unwrap();
+        assert!(matches!(request.subject, SubjectRef::Key(key) if key == KEY));
+        assert!(matches!(request.resource, Some(ResourceRef::InventoryItem(item)) if item == id));
+        assert_eq!((request.provider_connection_id, request.note), (Some(id), Some(Note::new("n"))));
+        assert_eq!(request.sources.baseline_snapshot_id, None);
+        assert_eq!(request.sources.policy_version_id, Some(id));
+    }
+
+    #[test]
+    fn what_is_no_decision_is_refused_without_a_word_of_it() {
+        let malformed = |field: &str| ("malformed-request", field.to_owned());
+        for text in [
+            "hush",
+            "[]",
+            r#"{"subject":"k","note":"hush"}"#,
+            r#"{"mode":"hush","subject":"k"}"#,
+            r#"{"mode":"manual_binding","subject":"k","note":{"hush":1}}"#,
+            r#"{"mode":"manual_binding","subject":"k","note":"a","note":"hush"}"#,
+            r#"{"mode":"manual_binding","subject_inventory_item_id":"hush"}"#,
+            r#"{"mode":"manual_binding","subject_descriptor":{"hush":1}}"#,
+        ] {
+            assert_eq!(refused(text), malformed("request"), "{text}");
+        }
+        assert_eq!(refused(r#"{"mode":"manual_binding","note":"hush"}"#), malformed("subject"));
+        let twice = r#"{"mode":"manual_binding","subject":"k","resource":"k","resource_inventory_item_id":"00000000-0000-0000-0000-000000000001"}"#;
+        assert_eq!(refused(twice), malformed("resource"));
+        let unknown = r#"{"mode":"manual_binding","subject":"k","tenant_id":"hush"}"#;
+        assert_eq!(refused(unknown), ("unknown-field", "tenant_id".to_owned()));
+    }
+
+    #[test]
+    fn lines_are_read_one_by_one_whatever_their_size() {
+        let mut input = Vec::from(&b"\xEF\xBB\xBF{}\r\n\n  \n\xFF\n"[..]);
+        input.extend(vec![b'x'; LINE_BYTES]);
+        input.push(b'\n');
+        input.extend(vec![b'x'; 3 * LINE_BYTES]);
+        input.extend(b"\nlast");
+        let mut input = io::Cursor::new(input);
+        let mut read = Vec::new();
+        while let Some(line) = read_line(&mut input, read.is_empty()).unwrap() {
+            read.push(line.map(|text| text.map(|text| text.len())).map_err(|refusal| refusal.code));
+        }
+        let expected = [
+            Ok(Some(2)),
+            Ok(None),
+            Ok(None),
+            Err("invalid-utf8"),
+            Ok(Some(LINE_BYTES)),
+            Err("request-too-large"),
+            Ok(Some(4)),
+        ];
+        assert_eq!(read, expected);
+    }
+}

@@ -1,0 +1,306 @@
+//! Many first decisions in one transaction: each answered for itself, each with an event of its own.
+//!
+//! What is wrong with one item spoils no other; what is wrong with the database spoils them all, and then nothing is
+//! written. Items take their places in the order of their keys, whatever order they were given in: two chunks over
+//! the same subjects that took them in different orders would wait for each other. A single decision: `binding.rs`.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use provident_identity::CanonicalSubjectKey;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::binding::{CREATE_ATTEMPTS, about, refuse_other_connection};
+use super::idempotency::Asked;
+use super::references::{Mentioned, References};
+use super::{Ask, Service};
+use crate::actor::Actor;
+use crate::audit::Operation;
+use crate::binding::{Binding, CreateBinding, Decider};
+use crate::error::{Conflict, Error};
+use crate::policy::Capability;
+use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
+use crate::workspace::WorkspaceRef;
+
+/// Most decisions of one bulk: what a transaction can write in a fraction of the time a mutation has.
+pub const MAX_BULK_ITEMS: usize = 500;
+
+/// What became of one decision of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum BulkAnswer {
+    /// It holds.
+    Created {
+        /// It.
+        binding: Box<Binding>,
+    },
+    /// It was not made, and nothing of it written.
+    Refused(BulkRefusal),
+}
+
+/// Why one decision of many was not made. No note, label or former key in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BulkRefusal {
+    /// The stable code; of several broken rules, the first one's.
+    pub code: &'static str,
+    /// The bare name of the member.
+    pub field: String,
+    /// For people.
+    pub message: String,
+    /// The binding that is active instead: an older one, or the one made for an earlier item.
+    pub active_binding_id: Option<Uuid>,
+}
+
+impl BulkAnswer {
+    /// The answer to an item that could not be made; an error that is not the item's own goes on.
+    fn refused(error: Error) -> Result<Self, Error> {
+        let (code, active_binding_id) = (error.code(), None);
+        Ok(Self::Refused(match error {
+            Error::Refused(errors) => {
+                let (field, message) = errors
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| ("request".to_owned(), String::new()), |error| (error.field, error.message));
+                BulkRefusal { code, field, message, active_binding_id }
+            }
+            Error::Invalid(invalid) => BulkRefusal {
+                code,
+                field: invalid.field.to_owned(),
+                message: invalid.message.to_owned(),
+                active_binding_id,
+            },
+            Error::Conflict(conflict) => {
+                let field = match conflict {
+                    Conflict::ConnectionMismatch { .. } => "provider_connection_id",
+                    Conflict::IdempotencyKeyReused => "idempotency_key",
+                    _ => "subject",
+                };
+                let message = conflict.to_string();
+                let active_binding_id = conflict.active_binding_id();
+                BulkRefusal { code, field: field.to_owned(), message, active_binding_id }
+            }
+            other => return Err(other),
+        }))
+    }
+
+    /// The answer to an item whose subject is taken.
+    fn taken(by: &Binding, connection_id: Option<Uuid>) -> Result<Self, Error> {
+        let taken = Conflict::ActiveBindingExists { active_binding_id: Some(by.id) };
+        Self::refused(refuse_other_connection(by, connection_id).err().unwrap_or_else(|| taken.into()))
+    }
+}
+
+/// A decision that is in order, and which item of the request it is.
+struct Candidate {
+    at: usize,
+    new: NewBinding,
+}
+
+/// Decisions in the order of their keys. Of those about one subject only the first of the request can be made.
+type Candidates = BTreeMap<CanonicalSubjectKey, Vec<Candidate>>;
+
+/// Who has each subject in the end.
+type Holders = HashMap<CanonicalSubjectKey, Binding>;
+
+impl Service {
+    /// First decisions about up to [`MAX_BULK_ITEMS`] subjects, in one transaction; one answer for each item, in the
+    /// order of the items. Of two about one subject the second is refused by the first. Where nothing can be made
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `bulk-too-large`. What is wrong with an item is in its answer, by the codes of
+    /// [`Service::create_binding`].
+    pub async fn bulk_create_bindings(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment_id: Uuid,
+        items: &[CreateBinding],
+    ) -> Result<Vec<BulkAnswer>, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.mutate(workspace_id, |tx| self.bulk_create_once(tx, actor, workspace_id, environment_id, items)).await
+    }
+
+    async fn bulk_create_once(
+        &self,
+        mut tx: WriteTx,
+        actor: Actor,
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        items: &[CreateBinding],
+    ) -> Result<Vec<BulkAnswer>, Error> {
+        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
+        let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
+        let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
+        if items.len() > MAX_BULK_ITEMS {
+            return Err(Error::invalid("bulk-too-large", "items", "at most 500 decisions at once"));
+        }
+        let decider = Decider::Operator(actor.user_id());
+        let known = References::of(&mut tx, &scope, items.iter().map(Mentioned::by_create)).await?;
+        let ids = items.iter().map(|_| tx.new_id()).collect::<Result<Vec<_>, _>>()?;
+        let mut answers = self.done_before_of(&mut tx, actor, (workspace_id, environment_id), items, &ids).await?;
+        let mut candidates = Candidates::new();
+        for ((at, item), id) in items.iter().enumerate().zip(&ids) {
+            if answers.contains_key(&at) {
+                continue;
+            }
+            match self.first_decision(&tx, &known, (*id, decider), item) {
+                Ok(new) => {
+                    candidates.entry(new.canonical_subject_key.clone()).or_default().push(Candidate { at, new });
+                }
+                Err(error) => {
+                    answers.insert(at, BulkAnswer::refused(error)?);
+                }
+            }
+        }
+        begin_after_endings(&mut tx, &scope, &mut candidates).await?;
+        let (created, holders) = insert_firsts(&mut tx, &scope, &candidates).await?;
+        let mut events = created.iter().map(|created| about(Operation::BindingCreate, decider, None, created));
+        if let Some(first) = events.next() {
+            refuse_overlaps(&mut tx, &scope, &created).await?;
+            let made = created.iter().map(|binding| binding.id).collect::<HashSet<_>>();
+            for (item, id) in items.iter().zip(&ids) {
+                if let Some(key) = item.idempotency_key.as_ref().filter(|_| !made.contains(id)) {
+                    tx.release_key(actor.user_id(), key, *id).await?;
+                }
+            }
+            let rest = events.collect();
+            tx.commit_all(first, rest).await?;
+        }
+        for (key, candidates) in candidates {
+            answer(&mut answers, candidates, holders.get(&key))?;
+        }
+        Ok(answers.into_values().collect())
+    }
+
+    /// Claims the key of each item that has one, in the order of the keys, and answers those that were done before. A
+    /// key stands for one item: a second of the same chunk is refused. What is refused later frees its key.
+    async fn done_before_of(
+        &self,
+        tx: &mut WriteTx,
+        actor: Actor,
+        (workspace_id, environment_id): (Uuid, Uuid),
+        items: &[CreateBinding],
+        ids: &[Uuid],
+    ) -> Result<BTreeMap<usize, BulkAnswer>, Error> {
+        let mut answers = BTreeMap::new();
+        let mut keyed = BTreeMap::new();
+        for ((at, item), id) in items.iter().enumerate().zip(ids) {
+            let Some(key) = &item.idempotency_key else { continue };
+            match keyed.entry(key.as_str()) {
+                Entry::Vacant(free) => {
+                    free.insert((at, item, *id));
+                }
+                Entry::Occupied(_) => {
+                    answers.insert(at, BulkAnswer::refused(Conflict::IdempotencyKeyReused.into())?);
+                }
+            }
+        }
+        for (at, item, id) in keyed.into_values() {
+            let asked = Asked::in_environment(Operation::BindingCreate, workspace_id, environment_id, item);
+            match self.done_before(tx, actor, item.idempotency_key.as_ref(), &asked, id).await {
+                Ok(None) => {}
+                Ok(Some(made)) => {
+                    answers.insert(at, BulkAnswer::Created { binding: Box::new(made.as_created()) });
+                }
+                Err(error @ Error::Conflict(_)) => {
+                    answers.insert(at, BulkAnswer::refused(error)?);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// Has each decision begin no earlier than the last one about its subject ended.
+async fn begin_after_endings(
+    tx: &mut WriteTx,
+    scope: &EnvironmentScope,
+    candidates: &mut Candidates,
+) -> Result<(), Error> {
+    let keys = candidates.keys().map(CanonicalSubjectKey::as_str).collect::<Vec<_>>();
+    let endings = last_endings(tx, scope, &keys).await?;
+    for (key, candidates) in candidates {
+        if let Some(ended_at) = endings.get(key.as_str()) {
+            for candidate in candidates {
+                candidate.new.decided_at = candidate.new.decided_at.max(*ended_at);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the first decision about each subject that is free, in the order of the keys. The winner of a race may be
+/// gone when looked for: then there is room again, and it is tried again, as for a single decision.
+async fn insert_firsts(
+    tx: &mut WriteTx,
+    scope: &EnvironmentScope,
+    candidates: &Candidates,
+) -> Result<(Vec<Binding>, Holders), Error> {
+    let mut waiting: Vec<&NewBinding> =
+        candidates.values().filter_map(|candidates| candidates.first()).map(|candidate| &candidate.new).collect();
+    let (mut created, mut holders) = (Vec::with_capacity(waiting.len()), Holders::new());
+    for _ in 0..CREATE_ATTEMPTS {
+        if waiting.is_empty() {
+            break;
+        }
+        let written = tx.insert_bindings(scope, &waiting).await?;
+        holders.extend(by_subject(&written));
+        created.extend(written);
+        waiting.retain(|new| !holders.contains_key(&new.canonical_subject_key));
+        if waiting.is_empty() {
+            break;
+        }
+        let providers = waiting.iter().map(|new| new.provider_key.as_str()).collect::<Vec<_>>();
+        let keys = waiting.iter().map(|new| new.canonical_subject_key.as_str()).collect::<Vec<_>>();
+        holders.extend(by_subject(&tx.active_bindings(scope, &providers, &keys).await?));
+        waiting.retain(|new| !holders.contains_key(&new.canonical_subject_key));
+    }
+    created.sort_by(|one, other| one.canonical_subject_key.cmp(&other.canonical_subject_key));
+    Ok((created, holders))
+}
+
+fn by_subject(bindings: &[Binding]) -> impl Iterator<Item = (CanonicalSubjectKey, Binding)> {
+    bindings.iter().map(|binding| (binding.canonical_subject_key.clone(), binding.clone()))
+}
+
+/// As for a single decision: what ended while this chunk waited for its places may have ended later than its decisions
+/// begin. Then the whole chunk is begun again.
+async fn refuse_overlaps(tx: &mut WriteTx, scope: &EnvironmentScope, created: &[Binding]) -> Result<(), Error> {
+    let keys = created.iter().map(|binding| binding.canonical_subject_key.as_str()).collect::<Vec<_>>();
+    let endings = last_endings(tx, scope, &keys).await?;
+    let overlaps = |binding: &Binding| {
+        endings.get(binding.canonical_subject_key.as_str()).is_some_and(|ended_at| *ended_at > binding.decided_at)
+    };
+    if created.iter().any(overlaps) { Err(StoreError::Busy.into()) } else { Ok(()) }
+}
+
+async fn last_endings(
+    tx: &mut WriteTx,
+    scope: &EnvironmentScope,
+    keys: &[&str],
+) -> Result<HashMap<String, crate::clock::Timestamp>, Error> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(tx.last_endings(scope, keys).await?)
+}
+
+/// Answers the decisions about one subject: the one that was made, and the others by who has the subject instead.
+fn answer(
+    answers: &mut BTreeMap<usize, BulkAnswer>,
+    candidates: Vec<Candidate>,
+    holder: Option<&Binding>,
+) -> Result<(), Error> {
+    for Candidate { at, new } in candidates {
+        let answer = match holder {
+            Some(holder) if holder.id == new.id => BulkAnswer::Created { binding: Box::new(holder.clone()) },
+            Some(holder) => BulkAnswer::taken(holder, new.provider_connection_id)?,
+            None => BulkAnswer::refused(Conflict::ActiveBindingExists { active_binding_id: None }.into())?,
+        };
+        answers.insert(at, answer);
+    }
+    Ok(())
+}
