@@ -2,14 +2,13 @@
 //!
 //! SQLite forgets the names of its constraints, so they are read from the text of `CREATE TABLE`, one constraint a
 //! piece as the migrations write them; what the pragmas tell is compared with that reading, so that a constraint
-//! written in another way is not overlooked but fails. sqlx's own table is left out.
+//! written in another way is not overlooked but fails. sqlx's own table is left out, and so are the parts of a
+//! partitioned table, which live in schemas of their own.
 
 use std::fmt::{self, Write as _};
 
 use crate::database::Raw;
-
-/// Tables that are nobody's: the one list of exceptions from the rules for tenants' tables.
-pub const PLATFORM_TABLES: [&str; 2] = ["workspaces", "users"];
+use crate::tables::PLATFORM_TABLES;
 
 /// One table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -190,7 +189,7 @@ async fn postgres(raw: &mut Raw, name: &str) -> Result<Table, sqlx::Error> {
         .rows(&format!(
             "SELECT conname, contype, pg_get_constraintdef(oid), {}, confrelid::regclass, {},
                 substring(pg_get_constraintdef(oid) FROM ' (ON .*)$')
-             FROM pg_constraint WHERE conrelid = '{name}'::regclass ORDER BY conname COLLATE \"C\"",
+             FROM pg_constraint WHERE conrelid = '{name}'::regclass AND conparentid = 0 ORDER BY conname COLLATE \"C\"",
             columns("conkey", "conrelid"),
             columns("confkey", "confrelid"),
         ))

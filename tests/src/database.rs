@@ -2,14 +2,14 @@
 //!
 //! [`on_both_engines`] runs one test body on SQLite and on PostgreSQL, each with a database of its own, and says which
 //! engine failed; one line at the end of the process counts both. A migrated database is a copy of a template that
-//! was migrated once per process. The cluster behind it: [`crate::postgres`].
+//! was migrated once per process. Asked to, the process runs on PostgreSQL alone, its tables in parts:
+//! [`crate::partition`]. The cluster behind it: [`crate::postgres`].
 
 use std::fmt;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use provident::actor::SystemPlane;
 use provident::error::Error;
@@ -21,10 +21,9 @@ use sqlx::{Value, ValueRef};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub use crate::count::say;
 use crate::postgres::{Server, server};
-
-/// The database that every test database of this process on our own cluster is a copy of.
-const TEMPLATE: &str = "provident_template";
+use crate::{count, partition};
 
 /// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,12 @@ pub enum Engine {
 impl Engine {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// The ones this process runs on: both, or PostgreSQL alone when its tables are to be in parts.
+    #[must_use]
+    pub fn of_this_run() -> &'static [Self] {
+        if partition::asked_for() { &[Self::Postgres] } else { &Self::ALL }
+    }
 
     /// The name of its directory of migrations.
     #[must_use]
@@ -79,7 +84,12 @@ pub struct TestDatabase {
 #[derive(Debug)]
 enum Place {
     Sqlite { directory: TempDir },
-    Postgres { server: &'static Server, name: String },
+    Postgres { server: &'static Server, name: String, partitioned: bool },
+}
+
+/// The database that test databases of this process on our own cluster are copies of.
+const fn template(partitioned: bool) -> &'static str {
+    if partitioned { "provident_template_partitioned" } else { "provident_template" }
 }
 
 impl TestDatabase {
@@ -89,7 +99,16 @@ impl TestDatabase {
     ///
     /// When it cannot be made.
     pub async fn empty(engine: Engine) -> Self {
-        Self::made(engine, None).await
+        Self::made(engine, None, partition::asked_for()).await
+    }
+
+    /// A PostgreSQL database at the last migration, its tenants' tables in parts, whatever the run is.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn partitioned() -> Self {
+        Self::migrated_postgres(true).await
     }
 
     /// A database at the last migration.
@@ -112,27 +131,30 @@ impl TestDatabase {
                 }
                 database
             }
-            Engine::Postgres if server().directory().is_some() => {
-                static TEMPLATE_MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-                TEMPLATE_MADE
-                    .get_or_init(|| async {
-                        let template = Self::named(server(), TEMPLATE.to_owned(), None).await;
-                        template.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
-                        // It stays for as long as its cluster.
-                        std::mem::forget(template);
-                    })
-                    .await;
-                Self::made(engine, Some(TEMPLATE)).await
-            }
-            Engine::Postgres => {
-                let database = Self::empty(engine).await;
-                database.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
-                database
-            }
+            Engine::Postgres => Self::migrated_postgres(partition::asked_for()).await,
         }
     }
 
-    async fn made(engine: Engine, template: Option<&str>) -> Self {
+    async fn migrated_postgres(partitioned: bool) -> Self {
+        static TEMPLATES_MADE: [tokio::sync::OnceCell<()>; 2] = [const { tokio::sync::OnceCell::const_new() }; 2];
+        if server().directory().is_none() {
+            let database = Self::made(Engine::Postgres, None, partitioned).await;
+            database.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+            return database;
+        }
+        let [whole, in_parts] = &TEMPLATES_MADE;
+        let made = if partitioned { in_parts } else { whole };
+        made.get_or_init(|| async {
+            let template = Self::named(server(), template(partitioned).to_owned(), None, partitioned).await;
+            template.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
+            // It stays for as long as its cluster.
+            std::mem::forget(template);
+        })
+        .await;
+        Self::made(Engine::Postgres, Some(template(partitioned)), partitioned).await
+    }
+
+    async fn made(engine: Engine, template: Option<&str>, partitioned: bool) -> Self {
         match engine {
             Engine::Sqlite => {
                 let directory = TempDir::new().unwrap_or_else(|error| stop("a directory", &error));
@@ -141,7 +163,8 @@ impl TestDatabase {
             Engine::Postgres => {
                 static COUNT: AtomicUsize = AtomicUsize::new(0);
                 let number = COUNT.fetch_add(1, Ordering::Relaxed);
-                Self::named(server(), format!("provident_test_{}_{number}", std::process::id()), template).await
+                Self::named(server(), format!("provident_test_{}_{number}", std::process::id()), template, partitioned)
+                    .await
             }
         }
     }
@@ -152,12 +175,12 @@ impl TestDatabase {
     ///
     /// When it cannot be made.
     pub async fn migrated_on(server: &'static Server) -> Self {
-        let database = Self::named(server, "provident_test".to_owned(), None).await;
+        let database = Self::named(server, "provident_test".to_owned(), None, partition::asked_for()).await;
         database.migrate().await.unwrap_or_else(|error| stop("the migrations", &error));
         database
     }
 
-    async fn named(server: &'static Server, name: String, template: Option<&str>) -> Self {
+    async fn named(server: &'static Server, name: String, template: Option<&str>, partitioned: bool) -> Self {
         let source = template.unwrap_or("template0");
         let made = async {
             server.make_roles().await?;
@@ -167,7 +190,7 @@ impl TestDatabase {
             admin.close().await
         };
         made.await.unwrap_or_else(|error: sqlx::Error| stop("a database", &error));
-        Self { place: Place::Postgres { server, name } }
+        Self { place: Place::Postgres { server, name, partitioned } }
     }
 
     /// The engine it is on.
@@ -196,14 +219,14 @@ impl TestDatabase {
     pub fn admin_url(&self) -> String {
         match &self.place {
             Place::Sqlite { .. } => self.url(),
-            Place::Postgres { server, name } => server.admin_url(name),
+            Place::Postgres { server, name, .. } => server.admin_url(name),
         }
     }
 
     fn url_for(&self, role: &str) -> String {
         match &self.place {
             Place::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
-            Place::Postgres { server, name } => server.url(name, role),
+            Place::Postgres { server, name, .. } => server.url(name, role),
         }
     }
 
@@ -241,7 +264,7 @@ impl TestDatabase {
                     .pragma("recursive_triggers", "ON");
                 Raw::Sqlite(options.connect().await?)
             }
-            Place::Postgres { server, name } => Raw::Postgres(server.database(name).connect().await?),
+            Place::Postgres { server, name, .. } => Raw::Postgres(server.database(name).connect().await?),
         })
     }
 
@@ -263,6 +286,11 @@ impl TestDatabase {
     ///
     /// What the migration that failed says.
     pub async fn migrate(&self) -> Result<(), Error> {
+        if let Place::Postgres { partitioned: true, .. } = &self.place {
+            let owner = self.owner_url().parse().unwrap_or_else(|error: sqlx::Error| stop("a URL", &error));
+            partition::migrate(owner).await?;
+        }
+        // What the application's role may do comes with it.
         Service::migrate_up(&SystemPlane::at_the_shell(), &self.owner_url()).await.map(drop)
     }
 
@@ -289,7 +317,7 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Place::Postgres { server, name } = &self.place else { return };
+        let Place::Postgres { server, name, .. } = &self.place else { return };
         let dropped = std::thread::scope(|scope| {
             scope
                 .spawn(|| {
@@ -303,7 +331,7 @@ impl Drop for TestDatabase {
         });
         // A database left behind goes with the cluster; on another's server somebody should know.
         if !matches!(dropped, Ok(Ok(()))) && server.directory().is_none() {
-            say(&format!("the test database {name} could not be dropped"));
+            count::say(&format!("the test database {name} could not be dropped"));
         }
     }
 }
@@ -371,10 +399,27 @@ impl Raw {
     pub async fn refusal(&mut self, sql: &str) -> Option<String> {
         let error = self.execute(sql).await.err()?;
         let Some(error) = error.as_database_error() else { stop("a statement", &error) };
+        if let Some(name) = error.constraint().filter(|name| name.contains("_fkey")) {
+            return Some(self.written_name(name).await.unwrap_or_else(|| name.to_owned()));
+        }
         let text = error.message();
         let known = ["CHECK constraint failed: ", "UNIQUE constraint failed: "];
         let name = known.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
         Some(error.constraint().unwrap_or(name).to_owned())
+    }
+
+    /// The name a foreign key was given by whoever wrote it, if this is the server's own name for what it made of the
+    /// key for one part of a table.
+    async fn written_name(&mut self, name: &str) -> Option<String> {
+        let up = format!(
+            "WITH RECURSIVE up AS (
+                 SELECT oid, conname, conparentid FROM pg_constraint WHERE conname = '{name}'
+                 UNION ALL
+                 SELECT above.oid, above.conname, above.conparentid
+                 FROM pg_constraint above JOIN up ON above.oid = up.conparentid)
+             SELECT conname FROM up WHERE conparentid = 0 LIMIT 1"
+        );
+        self.value(&up).await.ok().flatten()
     }
 
     /// Ends the connection.
@@ -450,15 +495,15 @@ where
     F: Fn(TestDatabase) -> R,
     R: Future<Output = ()>,
 {
-    let failed: Vec<&str> = Engine::ALL
-        .into_iter()
+    let failed: Vec<&str> = Engine::of_this_run()
+        .iter()
         .filter(|engine| {
-            let run = || runtime().block_on(async { test(make(*engine).await).await });
+            let run = || runtime().block_on(async { test(make(**engine).await).await });
             let passed = catch_unwind(AssertUnwindSafe(run)).is_ok();
-            count(*engine, passed);
+            count::add(**engine, passed);
             !passed
         })
-        .map(Engine::as_str)
+        .map(|engine| engine.as_str())
         .collect();
     assert!(failed.is_empty(), "failed on {}", failed.join(" and "));
 }
@@ -471,45 +516,4 @@ fn runtime() -> tokio::runtime::Runtime {
 #[expect(clippy::panic, reason = "a test without its database fails, and says why")]
 fn stop<T>(what: &str, error: &dyn std::error::Error) -> T {
     panic!("the test database: {what}: {error}")
-}
-
-/// Passed and failed, per engine.
-static COUNTS: Mutex<[(usize, usize); 2]> = Mutex::new([(0, 0); 2]);
-
-fn count(engine: Engine, passed: bool) {
-    static AT_EXIT: Once = Once::new();
-    AT_EXIT.call_once(|| {
-        // 0 or not: without a place in the list there is merely no summary.
-        let _ = atexit(summarize);
-    });
-    let mut counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let [sqlite, postgres] = &mut *counts;
-    let of_engine = match engine {
-        Engine::Sqlite => sqlite,
-        Engine::Postgres => postgres,
-    };
-    if passed {
-        of_engine.0 += 1;
-    } else {
-        of_engine.1 += 1;
-    }
-}
-
-extern "C" fn summarize() {
-    let [sqlite, postgres] = *COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-    say(&format!(
-        "engines: sqlite {} passed, {} failed; postgres {} passed, {} failed",
-        sqlite.0, sqlite.1, postgres.0, postgres.1
-    ));
-}
-
-/// One line on standard error, past the capture of test output.
-pub fn say(line: &str) {
-    // Nobody to tell if standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-#[expect(unsafe_code, reason = "the standard library has no hook for the end of a process; this declares C's own")]
-unsafe extern "C" {
-    safe fn atexit(hook: extern "C" fn()) -> std::ffi::c_int;
 }

@@ -5,9 +5,13 @@
 
 pub mod arrows;
 pub mod authorization;
+pub mod ddl;
 pub mod listing;
 pub mod names;
+pub mod registry;
 pub mod source;
+pub mod sql;
+pub mod statements;
 pub mod vocabulary;
 pub mod workplace;
 

@@ -6,16 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use provident::actor::{Actor, SystemActor};
-use provident::binding::{
-    BindingFilter, CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef, SupersedeBinding,
-};
-use provident::inventory::{ImportRefusal, InventoryFilter};
-use provident::page::PageRequest;
+use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef, SupersedeBinding};
+use provident::inventory::ImportRefusal;
 use provident::policy::Role;
 use provident::service::{Auditor, Service};
 use provident_identity::{ErrorCode, ResolutionMode};
 use provident_tests::database::{Engine, Raw, on_both_engines, on_both_engines_empty};
-use provident_tests::guard::listing;
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -533,56 +529,4 @@ fn a_connection_the_server_takes_away_is_told_of_as_unavailable() {
         raw.close().await.unwrap();
         assert_eq!(world.count("provider_resource_bindings").await, 0);
     });
-}
-
-#[test]
-fn every_statement_of_the_store_has_a_name_of_its_own_and_runs_on_its_engine() {
-    on_both_engines(|database| async move {
-        let world = Installation::on(database).await;
-        everything(&world).await;
-        let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
-        let (who, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
-        assert_eq!(service.workspaces(&plane(), PageRequest::new(1, None)).await.unwrap().items.len(), 1);
-        service.users(&plane(), page).await.unwrap();
-        service.members(who, at, page).await.unwrap();
-        service.environments(who, &"acme".parse().unwrap(), page).await.unwrap();
-        let bindings = service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
-        service.history_of_binding(who, at, bindings.items[0].id, page).await.unwrap();
-        let known = service.lookup(who, at, here, &[key("excluded_non_governed"), key("never")], None).await.unwrap();
-        assert_eq!(known.len(), 2);
-        service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap();
-        service.audit_events(who, at, None, 0, 1).await.unwrap();
-        service.verify_audit(Auditor::Member(who), at, None).await.unwrap().unwrap();
-        service.audit_checkpoint(Auditor::System(&plane()), at).await.unwrap();
-        let mut again = service.begin_import(acme.manager, at, here, None).await.unwrap();
-        service.import_chunk(&mut again, &[Ok((0, widget("I")))]).await.unwrap();
-        service
-            .create_binding(acme.manager, at, here, &of_mode(ResolutionMode::MissingExpected, "E"))
-            .await
-            .unwrap_err();
-        let mut by_item = of_mode(ResolutionMode::MissingExpected, "");
-        let items = service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap().items;
-        by_item.subject = SubjectRef::InventoryItem(items[0].id);
-        service.create_binding(acme.manager, at, here, &by_item).await.unwrap();
-        service.end_membership(who, at, who.user_id()).await.unwrap_err();
-        let mut keyed = exclusion(&key("keyed"));
-        keyed.idempotency_key = Some("again".parse().unwrap());
-        for _ in 0..2 {
-            service.create_binding(acme.manager, at, here, &keyed).await.unwrap();
-        }
-        service.clean_up(&plane()).await.unwrap();
-    });
-    let ran: Vec<&str> = provident::store::statements_run().iter().map(|(name, _)| *name).collect();
-    let mut written = Vec::new();
-    for file in listing::files(&listing::root()).unwrap() {
-        if file.path.starts_with("host/src/store/") {
-            // The macro's own file says how it is used.
-            let uses = file.text.split("sql!(").skip(usize::from(file.path.ends_with("engine.rs")));
-            let names = uses.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
-            written.extend(names.map(str::to_owned));
-        }
-    }
-    written.sort();
-    assert!(written.len() > 40, "{} statements found", written.len());
-    assert_eq!(written, ran);
 }

@@ -101,7 +101,7 @@ impl Trail {
             Engine::Sqlite => "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF",
             Engine::Postgres => {
                 "DO $$ DECLARE c record; BEGIN FOR c IN SELECT conname FROM pg_constraint \
-                 WHERE conrelid = 'audit_events'::regclass AND contype IN ('c', 'f') \
+                 WHERE conrelid = 'audit_events'::regclass AND contype IN ('c', 'f') AND conparentid = 0 \
                  LOOP EXECUTE format('ALTER TABLE audit_events DROP CONSTRAINT %I', c.conname); END LOOP; END $$"
             }
         };

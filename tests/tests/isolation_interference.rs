@@ -161,7 +161,7 @@ impl Side {
             Act::MakeEnvironment => told(service.create_environment(owner, at, "Another").await),
             Act::LookUp => {
                 let keys: Vec<String> = (0..4).map(|subject| key(&subject.to_string())).collect();
-                told(service.lookup(manager, at, here, &keys).await)
+                told(service.lookup(manager, at, here, &keys, None).await)
             }
             Act::List => told(service.bindings(manager, at, here, &BindingFilter::default(), page).await),
             Act::History(subject) => {

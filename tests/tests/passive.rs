@@ -124,7 +124,7 @@ async fn bindings_worked_on(world: &Installation, service: &Service) -> Vec<(&'s
         ("revoke_binding", service.revoke_binding(who, at, id, Some(&note)).await.err()),
         ("binding", service.binding(who, at, id).await.err()),
         ("bindings", service.bindings(who, at, here, &BindingFilter::default(), page).await.err()),
-        ("lookup", service.lookup(who, at, here, &[key("1")]).await.err()),
+        ("lookup", service.lookup(who, at, here, &[key("1")], None).await.err()),
         ("history_of_subject", service.history_of_subject(who, at, here, &key("1"), page).await.err()),
         ("history_of_binding", service.history_of_binding(who, at, id, page).await.err()),
     ]

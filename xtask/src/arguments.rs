@@ -7,7 +7,7 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask TASK
 
   demo           build, then run the whole story on invented data
-  test           every suite on both database engines, and the doc tests
+  test           every suite on both database engines, then on partitioned PostgreSQL; the doc tests
   ci             format, lints, licences, docs, `cargo xtask test`, demo: what .ci/run runs
   bench [ARGS]   measure, in a release build; ARGS go to the measuring program
   audit          known vulnerabilities of the dependencies (needs the network)

@@ -4,6 +4,7 @@
 //! second on a fresh clone. Read `task` for what each word means and `need` for what it installs.
 
 mod arguments;
+mod count;
 mod need;
 mod process;
 mod say;

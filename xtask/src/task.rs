@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::count::CountFile;
 use crate::need;
 use crate::process::{Problem, cargo, run};
 use crate::say;
@@ -17,13 +18,50 @@ pub(crate) fn demo() -> Result<(), Problem> {
     run(cargo().args(["run", "--quiet", "--package", "provident", "--example", "demo"]))
 }
 
-/// Every suite of every crate and the doc tests, on `SQLite` and `PostgreSQL`. Plain `cargo test`: a fresh machine has
-/// nothing else.
+/// Every suite of every crate and the doc tests, on `SQLite` and `PostgreSQL`; then those on databases once more, on
+/// `PostgreSQL` with every tenant's table in parts. Plain `cargo test`: a fresh machine has nothing else.
 pub(crate) fn test() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
     let postgres = need::postgres()?;
-    run(cargo().args(["test", "--workspace"]).env("PG_BIN_DIR", postgres))
+    let suites = database_suites(root())?;
+    let file = CountFile::new();
+    let test = || {
+        let mut test = cargo();
+        test.args(["test", "--workspace"]).env("PG_BIN_DIR", &postgres).env("PROVIDENT_TEST_COUNTS", file.path());
+        test
+    };
+    let outcome = run(test().env_remove("PROVIDENT_TEST_PARTITIONS")).and_then(|()| {
+        // Not `--package`: other features, and everything would be built again.
+        let suites = suites.iter().flat_map(|suite| ["--test", suite]);
+        run(test().args(suites).env("PROVIDENT_TEST_PARTITIONS", "16"))
+    });
+    let counts = file.read()?;
+    say::line(&format!("\n{}", counts.table()));
+    outcome.and_then(|()| counts.are_complete())
+}
+
+/// The suites that run on both engines, by name.
+fn database_suites(root: &Path) -> Result<Vec<String>, Problem> {
+    let folder = root.join("tests/tests");
+    let unreadable = |error| Problem::new(format!("cannot read `{}`: {error}", folder.display()));
+    let mut suites = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let on_databases = fs::read_to_string(&path).map_err(unreadable)?.contains("on_both_engines");
+        if let (true, Some(name)) = (on_databases, path.file_stem()) {
+            suites.push(name.to_string_lossy().into_owned());
+        }
+    }
+    suites.sort();
+    Ok(suites)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// Measurements, always of a release build.
@@ -77,10 +115,9 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
 
 /// The crates that become WebAssembly, seen by clippy as what they become.
 fn lint_components() -> Result<(), Problem> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let mut clippy = cargo();
     clippy.args(["clippy", "--target", need::WASM_TARGET]);
-    for package in component_packages(root)? {
+    for package in component_packages(root())? {
         clippy.args(["--package", &package]);
     }
     run(clippy.args(["--", "-D", "warnings"]))
@@ -106,12 +143,12 @@ fn component_packages(root: &Path) -> Result<Vec<String>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::component_packages;
+    use super::{component_packages, database_suites, root};
     use std::path::Path;
 
     #[test]
     fn every_component_is_linted() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = root();
         let packages = component_packages(root).unwrap();
         assert_eq!(packages[..3], ["component-kit", "identity-component", "adapter-fake"]);
         for package in &packages[2..] {
@@ -122,7 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn every_suite_on_databases_is_found() {
+        let suites = database_suites(root()).unwrap();
+        for suite in ["audit_chain", "provider_resource_binding_service", "schema", "statements"] {
+            assert!(suites.contains(&suite.to_owned()), "{suite}");
+        }
+        assert!(!suites.contains(&"vectors".to_owned()));
+    }
+
+    #[test]
     fn a_missing_folder_is_named() {
+        let problem = database_suites(Path::new("/nowhere")).unwrap_err();
+        assert!(problem.to_string().starts_with("cannot read `/nowhere/tests/tests`"), "{problem}");
         let problem = component_packages(Path::new("/nowhere")).unwrap_err();
         assert!(problem.to_string().starts_with("cannot read `/nowhere/adapters`"), "{problem}");
     }

@@ -34,7 +34,7 @@ pub use error::StoreError;
 pub use housekeeping::HOUSEKEEPING_TABLES;
 pub use migration::{Migration, MigrationState};
 pub use open::Store;
-pub use statement::statements_run;
+pub use statement::{forget_statements, statements_run};
 
 pub(crate) use binding::NewBinding;
 pub(crate) use idempotency::KeyedRequest;

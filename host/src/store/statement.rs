@@ -28,3 +28,9 @@ pub fn statements_run() -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }
 }
+
+/// Forgets what has run, so that what runs next can be told apart: on one engine, and then on the other.
+pub fn forget_statements() {
+    #[cfg(debug_assertions)]
+    RAN.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}

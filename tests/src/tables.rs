@@ -1,0 +1,23 @@
+//! Which tables are the platform's and which are tenants': the one list that every rule about tables takes.
+
+/// Tables that are nobody's: the one list of exceptions from the rules for tenants' tables.
+pub const PLATFORM_TABLES: [&str; 2] = ["workspaces", "users"];
+
+/// Tables whose rows belong to a workspace.
+pub const TENANT_TABLES: [&str; 15] = [
+    "managed_environments",
+    "workspace_memberships",
+    "environment_entitlements",
+    "environment_directories",
+    "provider_connections",
+    "operation_runs",
+    "inventory_items",
+    "baseline_profiles",
+    "baseline_snapshots",
+    "baseline_assignments",
+    "policy_versions",
+    "provider_resource_bindings",
+    "audit_events",
+    "audit_heads",
+    "idempotency_keys",
+];

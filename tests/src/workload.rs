@@ -1,0 +1,183 @@
+//! Every operation of the service, so that every statement of the store has run: for the tests that go over the
+//! statements and hold each to a rule. A new operation, or a new way through an old one, is added here, with its noun.
+#![expect(clippy::unwrap_used, reason = "a test whose workload is refused fails, and says why")]
+
+use provident::actor::SystemActor;
+use provident::binding::{
+    Binding, BindingFilter, CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef, SupersedeBinding,
+};
+use provident::inventory::InventoryFilter;
+use provident::page::PageRequest;
+use provident::policy::Role;
+use provident::service::Auditor;
+use provident_identity::ResolutionMode;
+use uuid::Uuid;
+
+use crate::installation::{Installation, exclusion, key, plane, widget};
+
+const CONNECTION: Uuid = Uuid::from_u128(0xc0);
+const RUN: Uuid = Uuid::from_u128(0xd0);
+const POLICY_VERSION: Uuid = Uuid::from_u128(0xd1);
+const SNAPSHOT: Uuid = Uuid::from_u128(0xd2);
+const PROFILE: Uuid = Uuid::from_u128(0xd3);
+
+/// Runs every operation, on an installation nothing was done in yet.
+///
+/// # Panics
+///
+/// When one is refused that should not be.
+pub async fn every_operation(world: &Installation) {
+    registry(world).await;
+    inventory(world).await;
+    let ended = decisions(world).await;
+    look_ups(world, &ended).await;
+    audit(world).await;
+    people(world).await;
+    platform(world).await;
+}
+
+async fn registry(world: &Installation) {
+    let (acme, here) = (&world.acme, world.acme.environment_id);
+    world.connection(acme, here, "fake", CONNECTION).await;
+    let mut raw = world.raw().await;
+    world.row(acme, here, "operation_runs").with("id", RUN).insert(&mut raw).await.unwrap();
+    world.row(acme, here, "policy_versions").with("id", POLICY_VERSION).insert(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    world.snapshot(acme, SNAPSHOT, PROFILE, &[here]).await;
+}
+
+async fn inventory(world: &Installation) {
+    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
+    let (at, here) = (&acme.workspace, acme.environment_id);
+    // Twice the same: what is new, and what was only seen again.
+    for _ in 0..2 {
+        let mut import = service.begin_import(acme.manager, at, here, None).await.unwrap();
+        service.import_chunk(&mut import, &[Ok((0, widget("W"))), Ok((1, widget("I")))]).await.unwrap();
+        service.finish_import(import).await.unwrap();
+    }
+    let items = service.inventory(acme.owner, at, here, &InventoryFilter::default(), page).await.unwrap().items;
+    service.inventory_item(acme.owner, at, items.first().unwrap().id).await.unwrap();
+}
+
+/// Answers a revoked binding.
+async fn decisions(world: &Installation) -> Binding {
+    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
+    let (manager, at, here) = (acme.manager, &acme.workspace, acme.environment_id);
+    let items = service.inventory(manager, at, here, &InventoryFilter::default(), page).await.unwrap().items;
+    let mut request = exclusion(&key("bound"));
+    request.mode = ResolutionMode::ManualBinding;
+    request.legacy_subject_key = Some(LegacySubjectKey::new("former"));
+    request.resource = Some(ResourceRef::Descriptor(Box::new(widget("R"))));
+    request.provider_connection_id = Some(CONNECTION);
+    request.sources = Sources {
+        operation_run_id: Some(RUN),
+        baseline_snapshot_id: Some(SNAPSHOT),
+        inventory_item_id: Some(items.first().unwrap().id),
+        policy_version_id: Some(POLICY_VERSION),
+    };
+    let first = service.create_binding(manager, at, here, &request).await.unwrap();
+    // Somebody was first.
+    service.create_binding(manager, at, here, &request).await.unwrap_err();
+    let mut succession = SupersedeBinding::new(ResolutionMode::AcceptedLimitation);
+    succession.note = Some(Note::new("as it is"));
+    let second = service.supersede_binding(manager, at, first.id, &succession).await.unwrap();
+    let revoked = service.revoke_binding(acme.owner, at, second.id, Some(&Note::new("gone"))).await.unwrap();
+    service.redact_note(acme.owner, at, revoked.id).await.unwrap();
+    // After another has ended.
+    service.create_binding(manager, at, here, &exclusion(&key("bound"))).await.unwrap();
+
+    let mut by_item = exclusion("");
+    by_item.subject = SubjectRef::InventoryItem(items.get(1).unwrap().id);
+    service.create_binding(manager, at, here, &by_item).await.unwrap();
+    let mut automatic =
+        CreateBinding::new(ResolutionMode::ExactProviderIdentity, SubjectRef::Descriptor(Box::new(widget("E"))));
+    automatic.resource = Some(ResourceRef::Descriptor(Box::new(widget("E"))));
+    automatic.reason = Some("same-id".to_owned());
+    let system = SystemActor::of_the_host();
+    service.create_automatic_binding(&system, acme.workspace_id, here, &automatic).await.unwrap();
+    let mut keyed = exclusion(&key("keyed"));
+    keyed.idempotency_key = Some("again".parse().unwrap());
+    for _ in 0..2 {
+        service.create_binding(manager, at, here, &keyed).await.unwrap();
+    }
+    many(world).await;
+    // Denied, and told of.
+    service.create_binding(acme.readonly, at, here, &exclusion(&key("denied"))).await.unwrap_err();
+    service.create_binding(world.stranger, at, here, &exclusion(&key("denied"))).await.unwrap_err();
+    revoked
+}
+
+/// Many at once: free, taken, refused, and with keys of their own, of which one is not made after all.
+async fn many(world: &Installation) {
+    let (service, acme) = (&world.service, &world.acme);
+    let items = service.inventory(
+        acme.manager,
+        &acme.workspace,
+        acme.environment_id,
+        &InventoryFilter::default(),
+        PageRequest::default(),
+    );
+    let items = items.await.unwrap().items;
+    let mut of_item = exclusion("");
+    of_item.subject = SubjectRef::InventoryItem(items.first().unwrap().id);
+    of_item.provider_connection_id = Some(CONNECTION);
+    of_item.sources.operation_run_id = Some(RUN);
+    of_item.sources.policy_version_id = Some(POLICY_VERSION);
+    of_item.sources.baseline_snapshot_id = Some(SNAPSHOT);
+    let mut made = exclusion(&key("many"));
+    made.idempotency_key = Some("many-1".parse().unwrap());
+    let mut taken = exclusion(&key("many"));
+    taken.idempotency_key = Some("many-2".parse().unwrap());
+    let items = [of_item, made, taken, exclusion("no key")];
+    for _ in 0..2 {
+        let (at, here) = (&acme.workspace, acme.environment_id);
+        assert_eq!(service.bulk_create_bindings(acme.manager, at, here, &items).await.unwrap().len(), 4);
+    }
+}
+
+async fn look_ups(world: &Installation, ended: &Binding) {
+    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
+    let (who, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
+    service.binding(who, at, ended.id).await.unwrap();
+    service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
+    let keys = [key("bound"), key("never")];
+    assert_eq!(service.lookup(who, at, here, &keys, None).await.unwrap().len(), 2);
+    assert_eq!(service.lookup(who, at, here, &keys, Some(ended.decided_at)).await.unwrap().len(), 2);
+    service.bindings_of_resource(who, at, here, &key("R"), page).await.unwrap();
+    service.history_of_binding(who, at, ended.id, page).await.unwrap();
+    service.history_of_subject(who, at, here, &key("bound"), page).await.unwrap();
+}
+
+async fn audit(world: &Installation) {
+    let (service, acme) = (&world.service, &world.acme);
+    let (at, plane) = (&acme.workspace, plane());
+    service.audit_events(acme.owner, at, None, 0, 10).await.unwrap();
+    service.verify_audit(Auditor::Member(acme.owner), at, None).await.unwrap().unwrap();
+    service.audit_checkpoint(Auditor::System(&plane), at).await.unwrap();
+    let mut export = service.export_audit(Auditor::System(&plane), at).await.unwrap();
+    assert!(!export.next_events().await.unwrap().is_empty());
+}
+
+async fn people(world: &Installation) {
+    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
+    let (owner, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
+    let user = service.create_user(&plane(), "Somebody").await.unwrap().id;
+    service.add_member(owner, at, user, Role::Readonly).await.unwrap();
+    service.grant_entitlement(owner, at, here, user).await.unwrap();
+    service.change_member_role(owner, at, user, Role::Operator).await.unwrap();
+    service.end_entitlement(owner, at, here, user).await.unwrap();
+    service.grant_entitlement(owner, at, here, user).await.unwrap();
+    service.end_membership(owner, at, user).await.unwrap();
+    // The last who could look after the environment stays.
+    service.end_membership(owner, at, owner.user_id()).await.unwrap_err();
+    service.members(owner, at, page).await.unwrap();
+    service.create_environment(owner, at, "Another").await.unwrap();
+    service.environments(owner, &"acme".parse().unwrap(), page).await.unwrap();
+}
+
+async fn platform(world: &Installation) {
+    let page = PageRequest::default();
+    world.service.clean_up(&plane()).await.unwrap();
+    assert_eq!(world.service.workspaces(&plane(), page).await.unwrap().items.len(), 2);
+    assert!(world.service.users(&plane(), page).await.unwrap().items.len() > 5);
+}
