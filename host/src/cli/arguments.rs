@@ -2,12 +2,15 @@
 
 mod audit;
 mod binding;
+mod registry;
 
 pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
 pub(super) use binding::{
     BindingCommand, CreateArguments, DecisionArguments, FilterArguments, NoteArguments, ResourceArguments,
     SubjectArguments,
 };
+
+pub(super) use registry::RegistryCommand;
 
 use super::output::Format;
 use super::place::Place;
@@ -101,6 +104,9 @@ observed.
 Example:
   provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl")]
     Import(ImportArguments),
+    /// Mirror the rows of a platform that decisions point at
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Show what was last observed in an environment
     #[command(subcommand)]
     Inventory(InventoryCommand),

@@ -137,7 +137,7 @@ impl Running<'_> {
 }
 
 /// Bytes read of bytes there are, where that can be known; shown on a terminal only.
-fn progress_bar(files: &[PathBuf]) -> ProgressBar {
+pub(super) fn progress_bar(files: &[PathBuf]) -> ProgressBar {
     let sizes: Option<Vec<u64>> = files
         .iter()
         .map(|file| std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file).map(|file| file.len()))

@@ -236,7 +236,7 @@ fn about_member(operation: Operation, actor: Actor, user_id: Uuid, role: Option<
 /// Refuses to take its role from the last member who may manage the workspace, or from the last of them whom an
 /// environment knows: nobody could entitle anybody there again. The workspace is locked, so of two leaving at once the
 /// second sees the first gone.
-async fn refuse_last(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid, role: Role) -> Result<(), Error> {
+pub(super) async fn refuse_last(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid, role: Role) -> Result<(), Error> {
     if role != FIRST_ROLE {
         return Ok(());
     }

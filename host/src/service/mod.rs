@@ -12,6 +12,7 @@
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
+//! | `registry.rs` | [`Service::begin_sync`], [`Service::sync_chunk`], [`Service::finish_sync`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `redaction.rs` | [`Service::redact_note`] |
 //! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
@@ -32,6 +33,7 @@ mod lookup;
 mod membership;
 mod migration;
 mod redaction;
+mod registry;
 mod resolve;
 mod setup;
 
@@ -45,6 +47,7 @@ pub use audit::{AuditExport, Auditor};
 pub use copy::CopyReport;
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
+pub use registry::RegistrySync;
 pub use setup::Settings;
 
 pub use crate::store::{Migration, MigrationState};
