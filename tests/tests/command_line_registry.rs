@@ -20,6 +20,7 @@ fn counts(report: &Value) -> [u64; 5] {
 fn a_platform_brings_a_customer_in_files_and_again_without_a_change() {
     on_both_engines_empty(|database| async move {
         let site = Site::on(database);
+        site.database().unwrap().migrate().await.unwrap();
         let _ = site.run(["init"]).ok();
         let owner = site.tenant("acme");
         let (first, second) = (site.file("one.ndjson", format!("\u{FEFF}{CUSTOMER}")), site.file("two.ndjson", ""));
@@ -53,7 +54,7 @@ fn a_refused_line_is_shown_with_its_place_and_the_others_are_taken() {
     let file = site.file("bad.ndjson", bad);
     let ran = owner.run(["registry", "sync", &file]);
     assert_eq!((ran.code, ran.stderr.as_str()), (3, "refused: 5 of 7 refused\n"), "{ran:?}");
-    assert!(ran.stdout.contains(&format!("{file}:5 (against line 0 of the sync)")), "{ran:?}");
+    assert!(ran.stdout.contains(&format!("{file}:5 (against object 0 of the sync)")), "{ran:?}");
     assert!(ran.stdout.ends_with("7 lines: 2 new, 0 changed, 0 unchanged, 5 refused\n"), "{ran:?}");
     let ran = owner.run(["registry", "sync", &file, "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -113,7 +113,7 @@ fn draw(sheet: &mut Sheet, report: &Report) {
         for Refused { refusal, file, line } in report.refusals.iter().take(SHOWN_REFUSALS) {
             let mut at = format!("{}:{line}", file.display());
             if let Some(first) = refusal.first_position {
-                at = format!("{at} (against line {first} of the sync)");
+                at = format!("{at} (against object {first} of the sync)");
             }
             sheet.row([refusal.code.clone(), at, refusal.field.clone(), refusal.message.clone()]);
         }
