@@ -6,7 +6,7 @@ use provident_tests::database::on_both_engines_empty;
 use serde_json::{Value, json};
 
 const CUSTOMER: &str = r#"
-{"kind":"environment","external_ref":"env-1","display_name":"Production"}
+{"kind":"environment","external_ref":"env-1","display_name":"Mirrored"}
 
 {"kind":"provider_connection","external_ref":"c-1","environment":{"external_ref":"env-1"},"provider_key":"fake","display_name":"Main","is_default":true}
 {"kind":"operation_run","external_ref":"r-1","environment":{"external_ref":"env-1"},"provider_connection":{"external_ref":"c-1"},"operation_type":"inventory.collect","status":"completed","outcome":"succeeded","ended_at":"2026-01-02T03:04:05Z"}
@@ -32,7 +32,7 @@ fn a_platform_brings_a_customer_in_files_and_again_without_a_change() {
         let environments = owner.json(["environment", "list"]);
         let names: Vec<String> =
             environments["items"].as_array().unwrap().iter().map(|item| text(item, "display_name")).collect();
-        assert!(names.contains(&"Production".to_owned()), "{names:?}");
+        assert!(names.contains(&"Mirrored".to_owned()), "{names:?}");
         let events = owner.json(["audit", "list", "--limit", "500"]);
         let told = events.as_array().unwrap().iter().filter(|event| event["import_id"] == report["sync_id"]);
         let actions: Vec<String> = told.map(|event| text(event, "action")).collect();
@@ -88,4 +88,56 @@ fn who_may_not_sync_is_told_what_everybody_else_is_told() {
     assert_eq!(refused.code, 4);
     assert_eq!(nowhere.run(["registry", "sync", &file]), refused);
     assert_eq!(counts(&owner.json(["registry", "sync", &file])), [3, 3, 0, 0, 0], "nothing was there before");
+}
+
+#[test]
+fn an_environment_is_named_as_the_platform_names_it_wherever_one_is_named() {
+    on_both_engines_empty(|database| async move {
+        let site = Site::on(database);
+        site.database().unwrap().migrate().await.unwrap();
+        let _ = site.run(["init"]).ok();
+        let owner = site.tenant("acme");
+        let (reader, newcomer) = (owner.adds("readonly", true), owner.adds("operator", false));
+        let _ = owner.json(["registry", "sync", &site.file("customer.ndjson", CUSTOMER)]);
+        let environments = owner.json(["environment", "list"]);
+        let mirrored = environments["items"].as_array().unwrap().iter().find(|item| item["display_name"] == "Mirrored");
+        let by_id = at(&owner, &text(mirrored.unwrap(), "id"));
+        let by_ref = at(&owner, "ref:env-1");
+        let subject = "provider:fake:policy:widgetPolicy:widget:id:A";
+        let commands: &[&[&str]] = &[
+            &["environment", "entitle", "--user", &newcomer.id],
+            &["environment", "withdraw", "--user", &newcomer.id],
+            &["inventory", "list"],
+            &["binding", "exclude", "--subject", subject, "--domain", "things", "--note", "n"],
+            &["binding", "list"],
+            &["binding", "lookup", subject],
+            &["audit", "list", "--environment"],
+        ];
+        assert_eq!(by_ref.imports("{\"kind\":\"widget\",\"ref\":\"A\"}")["added"], 1);
+        for command in commands {
+            let audit = command[0] == "audit";
+            let run = |person: &Person<'_>| {
+                person.run(command.iter().copied().chain(audit.then_some(person.environment.as_str())))
+            };
+            // Hidden and missing are the same, for a member and for a stranger.
+            let stranger = Person { id: site.user("Stranger"), ..owner.clone() };
+            for person in [&reader, &stranger] {
+                let hidden = run(&at(person, "ref:env-1"));
+                assert_eq!(hidden, run(&at(person, "ref:nothing")), "{command:?}");
+                assert_eq!(hidden.code, 4, "{command:?} {hidden:?}");
+            }
+            let named = run(&by_ref);
+            assert_eq!(named.code, 0, "{command:?} {named:?}");
+            if ["list", "lookup"].contains(&command[1]) {
+                assert_eq!(named, run(&by_id), "{command:?}");
+            }
+        }
+        for slip in ["ref:", "env-1", "ref: x"] {
+            assert_eq!(at(&owner, slip).run(["binding", "list"]).code, 2, "{slip}");
+        }
+    });
+}
+
+fn at<'a>(person: &Person<'a>, environment: &str) -> Person<'a> {
+    Person { environment: environment.to_owned(), ..person.clone() }
 }

@@ -10,6 +10,7 @@ use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::Role;
+use provident::registry::RecordRef;
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Raw, on_both_engines};
@@ -86,7 +87,7 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
         "add_member" => service.add_member(actor, workspace, aim.user, Role::Readonly).await.map(|_| ()),
         "audit_events" => service.audit_events(actor, workspace, None, 0, 1).await.map(|_| ()),
         "audit_events_of_environment" => {
-            service.audit_events(actor, workspace, Some(aim.environment), 0, 1).await.map(|_| ())
+            service.audit_events(actor, workspace, Some(aim.environment.into()), 0, 1).await.map(|_| ())
         }
         "begin_import" => service.begin_import(actor, workspace, aim.environment, None).await.map(|_| ()),
         "binding" => service.binding(actor, workspace, aim.binding).await.map(|_| ()),
@@ -468,7 +469,7 @@ fn the_log_shows_each_reader_the_environments_they_are_entitled_to() {
         let (_, _) = furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
         world.excluded(&key("seen")).await;
         let read = async |actor: Actor, environment: Option<Uuid>| {
-            world.service.audit_events(actor, &acme.workspace, environment, 0, 500).await.unwrap()
+            world.service.audit_events(actor, &acme.workspace, environment.map(RecordRef::from), 0, 500).await.unwrap()
         };
         let owner = read(acme.owner, None).await;
         let manager = read(acme.manager, None).await;

@@ -18,6 +18,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use provident::page::PageRequest;
 use provident::policy::Role;
+use provident::registry::RecordRef;
 use provident::workspace::WorkspaceRef;
 use provident_identity::SubjectClass;
 use std::path::PathBuf;
@@ -197,9 +198,9 @@ pub(super) struct Scope {
 pub(super) struct EnvironmentArguments {
     #[command(flatten)]
     pub(super) scope: Scope,
-    /// The managed environment's id
+    /// The managed environment: its id, or `ref:` and a platform's name of it
     #[arg(long, value_name = "ENVIRONMENT")]
-    pub(super) environment: Uuid,
+    pub(super) environment: RecordRef,
 }
 
 #[derive(Subcommand)]

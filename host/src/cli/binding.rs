@@ -170,7 +170,7 @@ async fn lookup(
         keys = read_keys(open_file(Path::new("-"))?)?;
     }
     let scope = &arguments.scope;
-    let found = service.lookup(actor(scope), &scope.workspace, arguments.environment, &keys).await?;
+    let found = service.lookup(actor(scope), &scope.workspace, arguments.environment.clone(), &keys).await?;
     let answers: Vec<Answered<'_>> = keys.iter().zip(found).map(|(key, answer)| Answered { key, answer }).collect();
     output.show(&answers, |sheet| {
         sheet.head(&["key", "state", "mode or end", "binding"]);

@@ -12,6 +12,7 @@ use crate::binding::{Binding, BindingFilter, LegacySubjectKey, LookupAnswer};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
+use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, ReadTx};
 use crate::workspace::WorkspaceRef;
 
@@ -40,11 +41,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         filter: &BindingFilter,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let texts = [
@@ -69,10 +71,11 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         keys: &[impl AsRef<str>],
     ) -> Result<Vec<LookupAnswer>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         if keys.len() > MAX_LOOKUP_KEYS {
@@ -98,11 +101,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         key: &str,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let parsed = self.parse(key, "key")?;

@@ -58,6 +58,7 @@ use crate::binding::Decider;
 use crate::clock::{Clock, Ids};
 use crate::error::Error;
 use crate::policy::{self, Capability, Denial, Reach, Standing};
+use crate::registry::RecordRef;
 use crate::secret::MasterKey;
 use crate::store::{Deadline, ReadTx, Store, StoreError, WriteTx};
 use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
@@ -125,6 +126,19 @@ impl Service {
                 Ok(found.unwrap_or(PLATFORM_WORKSPACE))
             }
             Err(_) => Ok(PLATFORM_WORKSPACE),
+        }
+    }
+
+    /// The id of an environment as named. A platform's name that none has gives an id that none has: a missing
+    /// environment is then refused as a hidden one is. A name stays with its row for ever, so that it may be looked up
+    /// before the transaction.
+    async fn environment_id(&self, workspace_id: Uuid, environment: impl Into<RecordRef>) -> Result<Uuid, Error> {
+        match environment.into() {
+            RecordRef::Id(id) => Ok(id),
+            RecordRef::ExternalRef(name) => {
+                let found = self.read(workspace_id).await?.environment_id_by_ref(workspace_id, &name).await?;
+                Ok(found.unwrap_or(Uuid::nil()))
+            }
         }
     }
 

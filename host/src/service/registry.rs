@@ -4,6 +4,7 @@
 //! and changes mirrored rows and no others; what it does not contain it says nothing about, and nothing is deleted. A
 //! second time it finds everything as it is and writes nothing but its events. Which line does what is in `registry/`.
 
+mod connections;
 mod known;
 mod mirror;
 mod sources;

@@ -23,6 +23,7 @@ mod open;
 mod platform;
 mod registry;
 mod registry_baseline;
+mod registry_known;
 mod registry_row;
 mod role;
 mod source;
@@ -41,8 +42,9 @@ pub(crate) use binding::NewBinding;
 pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
-pub(crate) use registry::{
-    Keys, KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,
+pub(crate) use registry::Keys;
+pub(crate) use registry_known::{
+    KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,
     KnownPolicyVersion, KnownProfile, KnownRun, KnownSnapshot,
 };
 pub(crate) use role::{apply_roles, role_sql};

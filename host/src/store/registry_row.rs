@@ -9,7 +9,7 @@ use super::engine::{on, run, sql};
 use super::environment::EnvironmentScope;
 use super::tx::WriteTx;
 use crate::policy::Role;
-use crate::registry::{ConnectionRecord, ExternalRef, RunOutcome, RunRecord, ShortText};
+use crate::registry::{ConnectionRecord, ExternalRef, RunCode, RunOutcome, RunRecord, ShortText};
 use crate::workspace::DisplayName;
 
 /// One row was written, or the transaction is begun again.
@@ -293,7 +293,7 @@ impl WriteTx {
                 .bind(connection.map(|(id, _)| id))
                 .bind(record.status.as_str())
                 .bind(record.outcome.map(RunOutcome::as_str))
-                .bind(record.reason_code.as_ref().map(|code| code.as_str()))
+                .bind(record.reason_code.as_ref().map(RunCode::as_str))
                 .bind(external_ref.as_str())
                 .bind(now)
                 .bind(record.started_at)
@@ -323,7 +323,7 @@ impl WriteTx {
                 .bind(id)
                 .bind(record.status.as_str())
                 .bind(record.outcome.map(RunOutcome::as_str))
-                .bind(record.reason_code.as_ref().map(|code| code.as_str()))
+                .bind(record.reason_code.as_ref().map(RunCode::as_str))
                 .bind(record.started_at)
                 .bind(record.ended_at)
                 .bind(now)

@@ -2,7 +2,7 @@
 //!
 //! Rules that hold for every kind: a row of the installation's own is never changed; what a row belongs to never changes;
 //! a row in an environment the actor is not entitled to is as one that is not there; a line that says what is so already
-//! writes nothing. Members, entitlements, environments and connections are here, the rest is `sources.rs`.
+//! writes nothing. Environments and who may what in them are here, the rest is `connections.rs` and `sources.rs`.
 
 use std::collections::HashMap;
 
@@ -13,18 +13,15 @@ use super::known::Known;
 use crate::error::{Conflict, Error};
 use crate::inventory::ImportRefusal;
 use crate::policy::{FIRST_ROLE, Role};
-use crate::registry::{ConnectionRecord, LineAnswer, Record, RecordRef, RegistryLine, ShortText};
+use crate::registry::{LineAnswer, Record, RecordRef, RegistryLine};
 use crate::service::membership::refuse_last;
-use crate::store::{
-    EnvironmentScope, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership, StoreError,
-    WriteTx,
-};
+use crate::store::{EnvironmentScope, KnownEntitlement, KnownEnvironment, KnownMembership, StoreError, WriteTx};
 use crate::workspace::DisplayName;
 
 /// A row a sync has spoken of: the first half of a SHA-256 of what names it, so that a long sync fits in memory.
 pub(super) type Sighting = [u8; 16];
 
-fn sighting(parts: &[&str]) -> Sighting {
+pub(super) fn sighting(parts: &[&str]) -> Sighting {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_be_bytes());
@@ -97,8 +94,8 @@ pub(super) struct Mirror<'a> {
     pub(super) workspace_id: Uuid,
     pub(super) actor_id: Uuid,
     pub(super) known: Known,
-    earlier: &'a HashMap<Sighting, u64>,
-    seen: HashMap<Sighting, u64>,
+    pub(super) earlier: &'a HashMap<Sighting, u64>,
+    pub(super) seen: HashMap<Sighting, u64>,
 }
 
 impl<'a> Mirror<'a> {
@@ -162,7 +159,7 @@ impl<'a> Mirror<'a> {
         self.refuse_seen(row_of(line), "external_ref", "a line before says something else of the row")
     }
 
-    fn refuse_seen(&self, row: Sighting, field: &'static str, message: &'static str) -> Result<(), Stop> {
+    pub(super) fn refuse_seen(&self, row: Sighting, field: &'static str, message: &'static str) -> Result<(), Stop> {
         match self.seen.get(&row).or_else(|| self.earlier.get(&row)) {
             None => Ok(()),
             Some(first) => {
@@ -226,9 +223,9 @@ impl<'a> Mirror<'a> {
             return Err(taken());
         }
         let unknown_user = || refused("unknown-user", "user_id", "there is no such user");
-        let live = self.known.users.contains(&user_id);
+        let is_live = self.known.users.contains(&user_id);
         let Some(known) = self.known.memberships.get(user_id) else {
-            if !live {
+            if !is_live {
                 return Err(unknown_user());
             }
             tx.insert_mirrored_membership(self.workspace_id, user_id, &line.external_ref, role, ended).await?;
@@ -249,7 +246,7 @@ impl<'a> Mirror<'a> {
             let field = if ended { "ended" } else { "role" };
             let last = refuse_last(tx, self.workspace_id, user_id, old_role).await;
             last.map_err(|error| of_line(error, field))?;
-        } else if !live {
+        } else if !is_live {
             return Err(unknown_user());
         }
         if ended {
@@ -349,150 +346,8 @@ impl<'a> Mirror<'a> {
             environment.entitled = !ended;
         }
     }
-
-    async fn connection(
-        &mut self,
-        tx: &mut WriteTx,
-        line: &RegistryLine,
-        record: &ConnectionRecord,
-    ) -> Result<LineAnswer, Stop> {
-        let scope = self.place(&record.environment)?;
-        let environment_id = scope.environment_id();
-        let known = self.known.connections.named(line.external_ref.as_str());
-        let theirs = |(_, row): &(Uuid, &KnownConnection)| {
-            row.managed_environment_id != environment_id || row.provider_key != record.provider_key.as_str()
-        };
-        if known.as_ref().is_some_and(theirs) {
-            return Err(taken());
-        }
-        self.refuse_other_directory(environment_id, record)?;
-        let claim = sighting(&["default", &environment_id.to_string(), record.provider_key.as_str()]);
-        if record.is_default {
-            self.refuse_other_claim(claim, line)?;
-        }
-        let old = known.map(|(id, _)| id);
-        if let Some((id, known)) = known {
-            let directory_id = record.directory_id.as_ref().map(ShortText::as_str);
-            if known.display_name == record.display_name.as_str()
-                && known.status == record.status.as_str()
-                && known.is_default == record.is_default
-                && (directory_id.is_none() || directory_id == known.directory_id.as_deref())
-            {
-                self.claim(record, claim, line);
-                return Ok(LineAnswer::Unchanged(id));
-            }
-            refuse_own(known.mirrored, "external_ref")?;
-            self.refuse_second(line)?;
-        }
-        let id = old.map_or_else(|| tx.new_id(), Ok)?;
-        self.make_room(tx, &scope, id, record).await?;
-        if old.is_some() {
-            tx.update_mirrored_connection(&scope, id, record).await?;
-        } else {
-            tx.insert_mirrored_connection(&scope, id, &line.external_ref, record).await?;
-        }
-        self.keep_connection(line, &scope, id, record);
-        self.claim(record, claim, line);
-        Ok(if old.is_some() { LineAnswer::Changed(id) } else { LineAnswer::Added(id) })
-    }
-
-    /// Within an environment one provider key means one directory.
-    fn refuse_other_directory(&self, environment_id: Uuid, record: &ConnectionRecord) -> Result<(), Stop> {
-        let place = (environment_id, record.provider_key.as_str().to_owned());
-        let theirs = self.known.directories.get(&place).and_then(|row| row.directory_id.as_deref());
-        match (theirs, record.directory_id.as_ref().map(ShortText::as_str)) {
-            (Some(theirs), Some(ours)) if theirs != ours => Err(refused(
-                "connection-directory-mismatch",
-                "directory_id",
-                "the provider has another directory in this environment",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Of two lines that each make a connection the default, one is wrong.
-    fn refuse_other_claim(&self, claim: Sighting, line: &RegistryLine) -> Result<(), Stop> {
-        let row = row_of(line);
-        let first = |seen: &HashMap<Sighting, u64>| seen.get(&row).copied();
-        let ours = first(&self.seen).or_else(|| first(self.earlier));
-        let claimed = self.seen.get(&claim).or_else(|| self.earlier.get(&claim)).copied();
-        if claimed.is_some() && claimed == ours {
-            return Ok(());
-        }
-        self.refuse_seen(claim, "is_default", "a line before makes another connection the default")
-    }
-
-    fn claim(&mut self, record: &ConnectionRecord, claim: Sighting, line: &RegistryLine) {
-        if record.is_default {
-            self.seen.entry(claim).or_insert(line.position);
-        }
-    }
-
-    /// The provider's row there, and no other default in the way.
-    async fn make_room(
-        &mut self,
-        tx: &mut WriteTx,
-        scope: &EnvironmentScope,
-        id: Uuid,
-        record: &ConnectionRecord,
-    ) -> Result<(), Stop> {
-        let provider_key = record.provider_key.as_str();
-        let place = (scope.environment_id(), provider_key.to_owned());
-        let known = self.known.directories.get(&place);
-        let default = known.and_then(|row| row.default_id.zip(row.default_mirrored)).filter(|(other, _)| *other != id);
-        if let Some((_, mirrored)) = default.filter(|_| record.is_default) {
-            refuse_own(mirrored, "is_default")?;
-        }
-        match (known, &record.directory_id) {
-            (None, directory_id) => tx.insert_directory(scope, provider_key, directory_id.as_ref()).await?,
-            (Some(row), Some(directory_id)) if row.directory_id.is_none() => {
-                tx.update_directory(scope, provider_key, directory_id).await?;
-            }
-            _ => {}
-        }
-        if let Some((other, _)) = default.filter(|_| record.is_default) {
-            tx.clear_mirrored_default(scope, other).await?;
-            if let Some(other) = self.known.connections.get_mut(other) {
-                other.is_default = false;
-            }
-        }
-        Ok(())
-    }
-
-    fn keep_connection(&mut self, line: &RegistryLine, scope: &EnvironmentScope, id: Uuid, record: &ConnectionRecord) {
-        let environment_id = scope.environment_id();
-        let directory_id = record.directory_id.as_ref().map(|text| text.as_str().to_owned());
-        let place = (environment_id, record.provider_key.as_str().to_owned());
-        let known = self.known.directories.entry(place).or_insert_with(|| KnownDirectory {
-            managed_environment_id: environment_id,
-            provider_key: record.provider_key.as_str().to_owned(),
-            directory_id: None,
-            default_id: None,
-            default_mirrored: None,
-        });
-        known.directory_id = known.directory_id.take().or_else(|| directory_id.clone());
-        if record.is_default {
-            (known.default_id, known.default_mirrored) = (Some(id), Some(true));
-        } else if known.default_id == Some(id) {
-            (known.default_id, known.default_mirrored) = (None, None);
-        }
-        let stays = self.known.connections.get(id).and_then(|row| row.directory_id.clone());
-        let external_ref = Some(line.external_ref.as_str().to_owned());
-        let row = KnownConnection {
-            id,
-            external_ref: external_ref.clone(),
-            mirrored: true,
-            managed_environment_id: environment_id,
-            provider_key: record.provider_key.as_str().to_owned(),
-            directory_id: directory_id.or(stays),
-            display_name: record.display_name.as_str().to_owned(),
-            status: record.status.as_str().to_owned(),
-            is_default: record.is_default,
-        };
-        self.known.connections.insert(id, external_ref, row);
-    }
 }
 
-fn row_of(line: &RegistryLine) -> Sighting {
+pub(super) fn row_of(line: &RegistryLine) -> Sighting {
     sighting(&["row", line.record.kind().as_str(), line.external_ref.as_str()])
 }
