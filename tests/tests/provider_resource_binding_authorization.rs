@@ -29,11 +29,12 @@ struct Aim {
 }
 
 /// Every operation of a tenant's plane.
-const OPERATIONS: [&str; 22] = [
+const OPERATIONS: [&str; 23] = [
     "add_member",
     "audit_events",
     "audit_events_of_environment",
     "begin_import",
+    "begin_sync",
     "binding",
     "bindings",
     "change_member_role",
@@ -55,9 +56,10 @@ const OPERATIONS: [&str; 22] = [
 ];
 
 /// Those that name nothing but the workspace.
-const OF_WORKSPACE: [&str; 7] = [
+const OF_WORKSPACE: [&str; 8] = [
     "add_member",
     "audit_events",
+    "begin_sync",
     "change_member_role",
     "create_environment",
     "end_membership",
@@ -90,6 +92,7 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             service.audit_events(actor, workspace, Some(aim.environment.into()), 0, 1).await.map(|_| ())
         }
         "begin_import" => service.begin_import(actor, workspace, aim.environment, None).await.map(|_| ()),
+        "begin_sync" => service.begin_sync(actor, workspace).await.map(|_| ()),
         "binding" => service.binding(actor, workspace, aim.binding).await.map(|_| ()),
         "bindings" => {
             let filter = BindingFilter::default();
