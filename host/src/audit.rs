@@ -53,6 +53,10 @@ pub enum Operation {
     InventoryImport,
     /// An import ended; its counts are the totals.
     InventoryImportFinish,
+    /// A piece of what a platform keeps was mirrored.
+    RegistrySync,
+    /// A sync ended; its counts are the totals.
+    RegistrySyncFinish,
     /// A first decision about a subject.
     BindingCreate,
     /// A decision in place of the active one.
@@ -77,6 +81,8 @@ impl Operation {
         Self::EntitlementEnd,
         Self::InventoryImport,
         Self::InventoryImportFinish,
+        Self::RegistrySync,
+        Self::RegistrySyncFinish,
         Self::BindingCreate,
         Self::BindingSupersede,
         Self::BindingRevoke,
@@ -98,6 +104,8 @@ impl Operation {
             Self::EntitlementEnd => "entitlement.end",
             Self::InventoryImport => "inventory.import",
             Self::InventoryImportFinish => "inventory.finish-import",
+            Self::RegistrySync => "registry.sync",
+            Self::RegistrySyncFinish => "registry.finish-sync",
             Self::BindingCreate => "binding.create",
             Self::BindingSupersede => "binding.supersede",
             Self::BindingRevoke => "binding.revoke",
@@ -120,6 +128,8 @@ impl Operation {
             Self::EntitlementEnd => "entitlement.ended",
             Self::InventoryImport => "inventory.imported",
             Self::InventoryImportFinish => "inventory.import-finished",
+            Self::RegistrySync => "registry.synced",
+            Self::RegistrySyncFinish => "registry.sync-finished",
             Self::BindingCreate => "binding.created",
             Self::BindingSupersede => "binding.superseded",
             Self::BindingRevoke => "binding.revoked",
@@ -138,6 +148,7 @@ impl Operation {
             Self::EnvironmentCreate => "environment.denied",
             Self::EntitlementGrant | Self::EntitlementEnd => "entitlement.denied",
             Self::InventoryImport | Self::InventoryImportFinish => "inventory.denied",
+            Self::RegistrySync | Self::RegistrySyncFinish => "registry.denied",
             Self::BindingCreate | Self::BindingSupersede | Self::BindingRevoke | Self::BindingRedactNote => {
                 "binding.denied"
             }

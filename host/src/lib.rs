@@ -2,8 +2,8 @@
 //!
 //! Rooms, and what each may reach: [`service`] (one operation, one function, one transaction) uses [`policy`]
 //! (pure), the identity component and [`store`] (the only room that knows SQL). Beside them the domain types
-//! ([`binding`], [`idempotency`], [`inventory`], [`workspace`], [`audit`], [`actor`], [`page`]) and [`clock`], [`secret`],
-//! [`error`]. Start reading at [`service`].
+//! ([`binding`], [`idempotency`], [`inventory`], [`registry`], [`workspace`], [`audit`], [`actor`], [`page`]) and
+//! [`clock`], [`secret`], [`error`]. Start reading at [`service`].
 
 pub mod actor;
 pub mod audit;
@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod leak;
 pub mod page;
 pub mod policy;
+pub mod registry;
 pub mod secret;
 pub mod service;
 pub mod store;

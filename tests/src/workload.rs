@@ -9,8 +9,10 @@ use provident::binding::{
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::Role;
+use provident::registry::{RecordRef, RegistryItem, RegistryLine};
 use provident::service::Auditor;
 use provident_identity::ResolutionMode;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::installation::{Installation, exclusion, key, plane, widget};
@@ -28,6 +30,7 @@ const PROFILE: Uuid = Uuid::from_u128(0xd3);
 /// When one is refused that should not be.
 pub async fn every_operation(world: &Installation) {
     registry(world).await;
+    mirrored(world).await;
     inventory(world).await;
     let ended = decisions(world).await;
     look_ups(world, &ended).await;
@@ -44,6 +47,73 @@ async fn registry(world: &Installation) {
     world.row(acme, here, "policy_versions").with("id", POLICY_VERSION).insert(&mut raw).await.unwrap();
     raw.close().await.unwrap();
     world.snapshot(acme, SNAPSHOT, PROFILE, &[here]).await;
+}
+
+/// A customer as a platform brings one: a line of each kind, about a user who is a member of nothing yet.
+///
+/// # Panics
+///
+/// When a line is none.
+#[must_use]
+pub fn customer(user: Uuid, role: &str) -> Vec<RegistryItem> {
+    let named = |name: &str| json!({ "external_ref": name });
+    let place = named("site-1");
+    let lines = [
+        json!({ "kind": "environment", "external_ref": "site-1", "display_name": "Production" }),
+        json!({ "kind": "membership", "external_ref": "member-1", "user_id": user, "role": role }),
+        json!({ "kind": "entitlement", "external_ref": "access-1", "environment": place, "user_id": user }),
+        json!({ "kind": "provider_connection", "external_ref": "connection-1", "environment": place,
+            "provider_key": "fake", "display_name": "A connection", "directory_id": "directory-1", "is_default": true }),
+        json!({ "kind": "provider_connection", "external_ref": "connection-2", "environment": place,
+            "provider_key": "fake", "display_name": "Another", "is_default": false }),
+        json!({ "kind": "operation_run", "external_ref": "run-1", "environment": place,
+            "operation_type": "inventory.collect", "status": "queued" }),
+        json!({ "kind": "baseline_profile", "external_ref": "profile-1", "display_name": "A baseline" }),
+        json!({ "kind": "baseline_snapshot", "external_ref": "snapshot-1", "baseline_profile": named("profile-1"),
+            "version_label": "7", "captured_at": "2026-01-02T03:04:05+01:00" }),
+        json!({ "kind": "baseline_assignment", "external_ref": "assignment-1", "environment": place,
+            "baseline_profile": named("profile-1") }),
+        json!({ "kind": "policy_version", "external_ref": "version-1", "environment": place, "version_label": "3" }),
+    ];
+    lines.iter().zip(0..).map(|(line, at)| RegistryLine::read(at, &line.to_string())).collect()
+}
+
+/// A platform's rows: made, changed, and ended.
+async fn mirrored(world: &Installation) {
+    let (service, acme) = (&world.service, &world.acme);
+    let user = service.create_user(&plane(), "Somebody mirrored").await.unwrap().id;
+    for role in ["readonly", "operator"] {
+        let mut sync = service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
+        let chunk = service.sync_chunk(&mut sync, &customer(user, role)).await.unwrap();
+        assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
+        service.finish_sync(sync).await.unwrap();
+    }
+    let other = [
+        json!({ "kind": "provider_connection", "external_ref": "connection-2", "environment": { "external_ref": "site-1" },
+            "provider_key": "fake", "display_name": "Now the default", "is_default": true }),
+        json!({ "kind": "environment", "external_ref": "site-1", "display_name": "Renamed" }),
+        json!({ "kind": "operation_run", "external_ref": "run-1", "environment": { "external_ref": "site-1" },
+            "operation_type": "inventory.collect", "status": "running", "started_at": "2026-01-02T03:04:05Z" }),
+        json!({ "kind": "baseline_profile", "external_ref": "profile-1", "display_name": "Renamed" }),
+        json!({ "kind": "baseline_snapshot", "external_ref": "snapshot-1",
+            "baseline_profile": { "external_ref": "profile-1" }, "version_label": "8" }),
+        json!({ "kind": "baseline_assignment", "external_ref": "assignment-1",
+            "environment": { "external_ref": "site-1" }, "baseline_profile": { "external_ref": "profile-1" },
+            "ended": true }),
+        json!({ "kind": "policy_version", "external_ref": "version-1", "environment": { "external_ref": "site-1" },
+            "version_label": "4" }),
+        json!({ "kind": "entitlement", "external_ref": "access-1", "environment": { "external_ref": "site-1" },
+            "user_id": user, "ended": true }),
+        json!({ "kind": "membership", "external_ref": "member-1", "user_id": user, "role": "operator", "ended": true }),
+    ];
+    let items: Vec<RegistryItem> =
+        other.iter().zip(0..).map(|(line, at)| RegistryLine::read(at, &line.to_string())).collect();
+    let mut sync = service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
+    let chunk = service.sync_chunk(&mut sync, &items).await.unwrap();
+    assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
+    let place: RecordRef = "ref:site-1".parse().unwrap();
+    let (filter, page) = (BindingFilter::default(), PageRequest::default());
+    service.bindings(acme.owner, &acme.workspace, place, &filter, page).await.unwrap();
 }
 
 async fn inventory(world: &Installation) {
@@ -110,14 +180,9 @@ async fn decisions(world: &Installation) -> Binding {
 /// Many at once: free, taken, refused, and with keys of their own, of which one is not made after all.
 async fn many(world: &Installation) {
     let (service, acme) = (&world.service, &world.acme);
-    let items = service.inventory(
-        acme.manager,
-        &acme.workspace,
-        acme.environment_id,
-        &InventoryFilter::default(),
-        PageRequest::default(),
-    );
-    let items = items.await.unwrap().items;
+    let (filter, page) = (InventoryFilter::default(), PageRequest::default());
+    let items =
+        service.inventory(acme.manager, &acme.workspace, acme.environment_id, &filter, page).await.unwrap().items;
     let mut of_item = exclusion("");
     of_item.subject = SubjectRef::InventoryItem(items.first().unwrap().id);
     of_item.provider_connection_id = Some(CONNECTION);

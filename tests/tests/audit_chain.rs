@@ -9,7 +9,7 @@ use provident::actor::{Actor, SystemActor};
 use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef, SupersedeBinding};
 use provident::inventory::ImportRefusal;
 use provident::policy::Role;
-use provident::service::{Auditor, Service};
+use provident::service::Service;
 use provident_identity::{ErrorCode, ResolutionMode};
 use provident_tests::database::{Engine, Raw, on_both_engines, on_both_engines_empty};
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};

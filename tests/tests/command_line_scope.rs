@@ -105,6 +105,7 @@ fn scoped(owner: &Person<'_>, export: &str) -> Vec<Vec<String>> {
         &["environment", "entitle", "--user", id],
         &["environment", "withdraw", "--user", id],
         &["import", "--adapter", "fake", export],
+        &["registry", "sync", export],
         &["inventory", "list"],
         &["inventory", "show", id],
         &["binding", "create", "--subject", key, "--resource", key, "--note", "n", "--domain", "things"],

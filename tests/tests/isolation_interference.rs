@@ -186,7 +186,7 @@ impl Side {
                     told(service.bindings(manager, at, there, &BindingFilter::default(), page).await),
                     told(service.inventory(manager, at, there, &InventoryFilter::default(), page).await),
                     told(service.grant_entitlement(owner, at, there, manager.user_id()).await),
-                    told(service.audit_events(owner, at, Some(there), 0, 500).await),
+                    told(service.audit_events(owner, at, Some(there.into()), 0, 500).await),
                 ]
                 .join("\n")
             }

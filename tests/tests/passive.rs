@@ -16,9 +16,10 @@ use provident_tests::database::{Engine, TestDatabase};
 use provident_tests::guard::listing;
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
 use provident_tests::role::{TestRole, url_as};
+use provident_tests::workload::customer;
 
 /// The files of operations on bindings, in the table of operations.
-const OF_BINDINGS: [&str; 2] = ["binding.rs", "lookup.rs"];
+const OF_BINDINGS: [&str; 4] = ["binding.rs", "bulk.rs", "lookup.rs", "redaction.rs"];
 /// The files of operations on whole databases: tables and roles, done as the owner or an administrator, and copying,
 /// which takes every row as it is.
 const OF_DATABASES: [&str; 2] = ["migration.rs", "copy.rs"];
@@ -72,6 +73,12 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     let items = service.inventory(owner, at, here, &InventoryFilter::default(), page).await.unwrap();
     service.inventory_item(owner, at, items.items[0].id).await.unwrap();
     service.audit_events(owner, at, None, 0, 500).await.unwrap();
+    let mirrored = service.create_user(&plane(), "Mirrored").await.unwrap().id;
+    let mut sync = service.begin_sync(owner, at).await.unwrap();
+    let chunk = service.sync_chunk(&mut sync, &customer(mirrored, "readonly")).await.unwrap();
+    assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
+    service.finish_sync(sync).await.unwrap();
+    service.clean_up(&plane()).await.unwrap();
     // And refused.
     service.create_environment(acme.readonly, at, "No").await.unwrap_err();
     service.add_member(world.stranger, at, user, Role::Owner).await.unwrap_err();
@@ -99,6 +106,10 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
         "verify_audit",
         "audit_checkpoint",
         "export_audit",
+        "begin_sync",
+        "sync_chunk",
+        "finish_sync",
+        "clean_up",
     ])
 }
 
@@ -126,6 +137,9 @@ async fn bindings_worked_on(world: &Installation, service: &Service) -> Vec<(&'s
         ("bindings", service.bindings(who, at, here, &BindingFilter::default(), page).await.err()),
         ("lookup", service.lookup(who, at, here, &[key("1")], None).await.err()),
         ("history_of_subject", service.history_of_subject(who, at, here, &key("1"), page).await.err()),
+        ("bindings_of_resource", service.bindings_of_resource(who, at, here, &key("1"), page).await.err()),
+        ("bulk_create_bindings", service.bulk_create_bindings(who, at, here, &[exclusion(&key("1"))]).await.err()),
+        ("redact_note", service.redact_note(acme.owner, at, id).await.err()),
         ("history_of_binding", service.history_of_binding(who, at, id, page).await.err()),
     ]
 }

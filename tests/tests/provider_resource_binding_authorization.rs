@@ -11,6 +11,7 @@ use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::Role;
+use provident::registry::RecordRef;
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Raw, on_both_engines};
@@ -29,11 +30,12 @@ struct Aim {
 }
 
 /// Every operation of a tenant's plane.
-const OPERATIONS: [&str; 25] = [
+const OPERATIONS: [&str; 26] = [
     "add_member",
     "audit_events",
     "audit_events_of_environment",
     "begin_import",
+    "begin_sync",
     "binding",
     "bindings",
     "bindings_of_resource",
@@ -58,9 +60,10 @@ const OPERATIONS: [&str; 25] = [
 ];
 
 /// Those that name nothing but the workspace.
-const OF_WORKSPACE: [&str; 7] = [
+const OF_WORKSPACE: [&str; 8] = [
     "add_member",
     "audit_events",
+    "begin_sync",
     "change_member_role",
     "create_environment",
     "end_membership",
@@ -92,9 +95,10 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
         "add_member" => service.add_member(actor, workspace, aim.user, Role::Readonly).await.map(|_| ()),
         "audit_events" => service.audit_events(actor, workspace, None, 0, 1).await.map(|_| ()),
         "audit_events_of_environment" => {
-            service.audit_events(actor, workspace, Some(aim.environment), 0, 1).await.map(|_| ())
+            service.audit_events(actor, workspace, Some(aim.environment.into()), 0, 1).await.map(|_| ())
         }
         "begin_import" => service.begin_import(actor, workspace, aim.environment, None).await.map(|_| ()),
+        "begin_sync" => service.begin_sync(actor, workspace).await.map(|_| ()),
         "binding" => service.binding(actor, workspace, aim.binding).await.map(|_| ()),
         "bindings" => {
             let filter = BindingFilter::default();
@@ -485,7 +489,7 @@ fn the_log_shows_each_reader_the_environments_they_are_entitled_to() {
         let (_, _) = furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
         world.excluded(&key("seen")).await;
         let read = async |actor: Actor, environment: Option<Uuid>| {
-            world.service.audit_events(actor, &acme.workspace, environment, 0, 500).await.unwrap()
+            world.service.audit_events(actor, &acme.workspace, environment.map(RecordRef::from), 0, 500).await.unwrap()
         };
         let owner = read(acme.owner, None).await;
         let manager = read(acme.manager, None).await;

@@ -41,19 +41,19 @@ pub struct AuditEvent {
     pub actor_token_id: Option<Uuid>,
     /// The person who acted, as claimed.
     pub actor_user_id: Option<Uuid>,
-    /// Of an import: objects not known before.
+    /// Of an import or a sync: objects not known before.
     pub added_count: Option<i64>,
     /// What was denied.
     pub attempted_action: Option<String>,
     /// The subject of a decision.
     pub canonical_subject_key: Option<String>,
-    /// Of an import: objects known otherwise.
+    /// Of an import or a sync: objects known otherwise.
     pub changed_count: Option<i64>,
     /// `not-found` or `forbidden`.
     pub denial: Option<String>,
     /// The event's id.
     pub event_id: Uuid,
-    /// The import an event is a piece of.
+    /// The import or sync an event is a piece of.
     pub import_id: Option<Uuid>,
     /// The master or credential key an event is about. Reserved.
     pub key_version: Option<i32>,
@@ -91,7 +91,7 @@ pub struct AuditEvent {
     pub provider_connection_id: Option<Uuid>,
     /// The provider of a decision.
     pub provider_key: Option<String>,
-    /// Of an import: objects not taken.
+    /// Of an import or a sync: objects not taken.
     pub refused_count: Option<i64>,
     /// The request it belongs to.
     pub request_id: Option<String>,
@@ -119,7 +119,7 @@ pub struct AuditEvent {
     pub subject_type_key: Option<String>,
     /// The person or environment an event is about, where it is not about a decision.
     pub target_id: Option<Uuid>,
-    /// Of an import: objects known as they are.
+    /// Of an import or a sync: objects known as they are.
     pub unchanged_count: Option<i64>,
     /// Whose chain it hangs in.
     pub workspace_id: Uuid,

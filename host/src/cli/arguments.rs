@@ -2,6 +2,7 @@
 
 mod audit;
 mod binding;
+mod registry;
 
 pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
 pub(super) use binding::{
@@ -9,12 +10,15 @@ pub(super) use binding::{
     SubjectArguments,
 };
 
+pub(super) use registry::RegistryCommand;
+
 use super::output::Format;
 use super::place::Place;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use provident::page::PageRequest;
 use provident::policy::Role;
+use provident::registry::RecordRef;
 use provident::workspace::WorkspaceRef;
 use provident_identity::SubjectClass;
 use std::path::PathBuf;
@@ -101,6 +105,9 @@ observed.
 Example:
   provident import --as USER --workspace acme --environment ENV --adapter fake export.jsonl")]
     Import(ImportArguments),
+    /// Mirror the rows of a platform that decisions point at
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Show what was last observed in an environment
     #[command(subcommand)]
     Inventory(InventoryCommand),
@@ -191,9 +198,9 @@ pub(super) struct Scope {
 pub(super) struct EnvironmentArguments {
     #[command(flatten)]
     pub(super) scope: Scope,
-    /// The managed environment's id
+    /// The managed environment: its id, or `ref:` and a platform's name of it
     #[arg(long, value_name = "ENVIRONMENT")]
-    pub(super) environment: Uuid,
+    pub(super) environment: RecordRef,
 }
 
 #[derive(Subcommand)]

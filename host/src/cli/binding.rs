@@ -182,7 +182,8 @@ async fn lookup(
         keys = read_keys(open_file(Path::new("-"))?)?;
     }
     let scope = &arguments.scope;
-    let found = service.lookup(actor(scope), &scope.workspace, arguments.environment, &keys, as_of).await?;
+    let environment = arguments.environment.clone();
+    let found = service.lookup(actor(scope), &scope.workspace, environment, &keys, as_of).await?;
     let answers: Vec<Answered<'_>> = keys.iter().zip(found).map(|(key, answer)| Answered { key, answer }).collect();
     output.show(&answers, |sheet| {
         sheet.head(&["key", "state", "mode or end", "binding"]);

@@ -136,7 +136,8 @@ impl Running<'_> {
             }
         }
         let EnvironmentArguments { scope, environment } = self.environment;
-        let decided = self.service.bulk_create_bindings(actor(scope), &scope.workspace, *environment, &items).await;
+        let decided =
+            self.service.bulk_create_bindings(actor(scope), &scope.workspace, environment.clone(), &items).await;
         let mut answers = decided.map_err(|error| stopped(error, &numbers))?.into_iter();
         for (line, refusal) in numbers.into_iter().zip(refusals) {
             let answer = match refusal {

@@ -17,6 +17,7 @@ mod key;
 mod migrate;
 mod output;
 mod place;
+mod registry;
 mod setup;
 
 use arguments::{Arguments, Command, ComponentCommand, DatabaseCommand, KeyCommand};
@@ -68,6 +69,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             place.serve(async |service| setup::environment(service, output, command).await)
         }
         Command::Import(command) => place.serve(async |service| import::import(service, output, command).await),
+        Command::Registry(command) => place.serve(async |service| registry::registry(service, output, command).await),
         Command::Inventory(command) => {
             place.serve(async |service| inventory::inventory(service, output, command).await)
         }

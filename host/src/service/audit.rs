@@ -13,6 +13,7 @@ use crate::audit::{ChainedEvent, Checkpoint, Verdict, Verifier};
 use crate::error::Error;
 use crate::page::MAX_PAGE_ROWS;
 use crate::policy::{self, Capability, Reach};
+use crate::registry::RecordRef;
 use crate::store::{ReadTx, StoreError};
 use crate::workspace::{Slug, WorkspaceRef};
 
@@ -62,11 +63,15 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Option<Uuid>,
+        environment: Option<RecordRef>,
         after: i64,
         limit: u32,
     ) -> Result<Vec<ChainedEvent>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = match environment {
+            None => None,
+            Some(environment) => Some(self.environment_id(workspace_id, environment).await?),
+        };
         let mut tx = self.read(workspace_id).await?;
         let asked = environment_id.unwrap_or(Uuid::nil());
         let (standing, scope) = tx.standing(workspace_id, actor.user_id(), asked).await?;

@@ -16,6 +16,7 @@ use crate::binding::{Binding, CreateBinding, Decider, Ending, Note, RevokeBindin
 use crate::clock::Timestamp;
 use crate::error::{Conflict, Error};
 use crate::policy::Capability;
+use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
@@ -34,10 +35,11 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         self.mutate(workspace_id, |tx| self.create_once(tx, actor, workspace_id, environment_id, request)).await
     }
 

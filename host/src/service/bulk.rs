@@ -20,6 +20,7 @@ use crate::audit::Operation;
 use crate::binding::{Binding, CreateBinding, Decider};
 use crate::error::{Conflict, Error};
 use crate::policy::Capability;
+use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
@@ -115,10 +116,11 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         items: &[CreateBinding],
     ) -> Result<Vec<BulkAnswer>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         self.mutate(workspace_id, |tx| self.bulk_create_once(tx, actor, workspace_id, environment_id, items)).await
     }
 

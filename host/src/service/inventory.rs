@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::inventory::{ImportCounts, ImportItem, ImportRefusal, InventoryFilter, InventoryItem, Label};
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
+use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, KnownItem, Observation, StoreError, WriteTx};
 use crate::workspace::WorkspaceRef;
 
@@ -92,10 +93,11 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         adapter_digest: Option<String>,
     ) -> Result<Import, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let id = self.ids.next(self.clock.now())?;
         let import =
             Import { id, actor, workspace_id, environment_id, adapter_digest, totals: ImportCounts::default() };
@@ -221,11 +223,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         filter: &InventoryFilter,
         page: PageRequest,
     ) -> Result<Page<InventoryItem>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
         let scope = policy::authorize(Capability::ProviderView, Reach::Environment, standing, scope)?;

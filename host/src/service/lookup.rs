@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
+use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, ReadTx};
 use crate::workspace::WorkspaceRef;
 
@@ -41,11 +42,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         filter: &BindingFilter,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let texts = [
@@ -69,11 +71,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         resource: &str,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let parsed = self.parse(resource, "resource")?;
@@ -93,11 +96,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         keys: &[impl AsRef<str>],
         as_of: Option<Timestamp>,
     ) -> Result<Vec<LookupAnswer>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         if keys.len() > MAX_LOOKUP_KEYS {
@@ -126,11 +130,12 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         key: &str,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
         let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
         let parsed = self.parse(key, "key")?;

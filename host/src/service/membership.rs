@@ -10,6 +10,7 @@ use crate::binding::Decider;
 use crate::error::{Conflict, Error};
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, FIRST_ROLE, Reach, Role};
+use crate::registry::RecordRef;
 use crate::store::WriteTx;
 use crate::workspace::{Entitlement, Membership, WorkspaceRef};
 
@@ -137,10 +138,11 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         self.mutate(workspace_id, |tx| self.grant_entitlement_once(tx, actor, workspace_id, environment_id, user_id))
             .await
     }
@@ -177,10 +179,11 @@ impl Service {
         &self,
         actor: Actor,
         workspace: &WorkspaceRef,
-        environment_id: Uuid,
+        environment: impl Into<RecordRef>,
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
         self.mutate(workspace_id, |tx| self.end_entitlement_once(tx, actor, workspace_id, environment_id, user_id))
             .await
     }
@@ -236,7 +239,7 @@ fn about_member(operation: Operation, actor: Actor, user_id: Uuid, role: Option<
 /// Refuses to take its role from the last member who may manage the workspace, or from the last of them whom an
 /// environment knows: nobody could entitle anybody there again. The workspace is locked, so of two leaving at once the
 /// second sees the first gone.
-async fn refuse_last(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid, role: Role) -> Result<(), Error> {
+pub(super) async fn refuse_last(tx: &mut WriteTx, workspace_id: Uuid, user_id: Uuid, role: Role) -> Result<(), Error> {
     if role != FIRST_ROLE {
         return Ok(());
     }

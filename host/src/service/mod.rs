@@ -12,6 +12,7 @@
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
+//! | `registry.rs` | [`Service::begin_sync`], [`Service::sync_chunk`], [`Service::finish_sync`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `redaction.rs` | [`Service::redact_note`] |
 //! | `bulk.rs` | [`Service::bulk_create_bindings`] |
@@ -35,6 +36,7 @@ mod membership;
 mod migration;
 mod redaction;
 mod references;
+mod registry;
 mod resolve;
 mod setup;
 
@@ -49,6 +51,7 @@ pub use bulk::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS};
 pub use copy::CopyReport;
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
+pub use registry::RegistrySync;
 pub use setup::Settings;
 
 pub use crate::store::{Migration, MigrationState};
@@ -59,6 +62,7 @@ use crate::binding::Decider;
 use crate::clock::{Clock, Ids};
 use crate::error::Error;
 use crate::policy::{self, Capability, Denial, Reach, Standing};
+use crate::registry::RecordRef;
 use crate::secret::MasterKey;
 use crate::store::{Deadline, ReadTx, Store, StoreError, WriteTx};
 use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
@@ -126,6 +130,19 @@ impl Service {
                 Ok(found.unwrap_or(PLATFORM_WORKSPACE))
             }
             Err(_) => Ok(PLATFORM_WORKSPACE),
+        }
+    }
+
+    /// The id of an environment as named. A platform's name that none has gives an id that none has: a missing
+    /// environment is then refused as a hidden one is. A name stays with its row for ever, so that it may be looked up
+    /// before the transaction.
+    async fn environment_id(&self, workspace_id: Uuid, environment: impl Into<RecordRef>) -> Result<Uuid, Error> {
+        match environment.into() {
+            RecordRef::Id(id) => Ok(id),
+            RecordRef::ExternalRef(name) => {
+                let found = self.read(workspace_id).await?.environment_id_by_ref(workspace_id, &name).await?;
+                Ok(found.unwrap_or(Uuid::nil()))
+            }
         }
     }
 

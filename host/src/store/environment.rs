@@ -9,6 +9,7 @@ use super::platform::display_name;
 use super::tx::{ReadTx, WriteTx};
 use crate::clock::Timestamp;
 use crate::page::{Page, PageRequest};
+use crate::registry::ExternalRef;
 use crate::workspace::{DisplayName, Environment};
 
 /// An environment that exists, and the workspace it belongs to. Made by this room from the environment's row
@@ -99,6 +100,22 @@ impl TryFrom<EnvironmentRow> for Environment {
 }
 
 impl ReadTx {
+    /// The environment a platform has this name for, whoever may know of it.
+    pub(crate) async fn environment_id_by_ref(
+        &mut self,
+        workspace_id: Uuid,
+        external_ref: &ExternalRef,
+    ) -> Result<Option<Uuid>, StoreError> {
+        let text = sql!(
+            "environment_id_by_ref",
+            "SELECT id FROM managed_environments WHERE workspace_id = $1 AND external_ref = $2"
+        );
+        Ok(on!(self.tx, |conn| sqlx::query_scalar(text)
+            .bind(workspace_id)
+            .bind(external_ref.as_str())
+            .fetch_optional(conn))?)
+    }
+
     /// The environments of a workspace a member is entitled to, by id.
     pub(crate) async fn environments_of(
         &mut self,

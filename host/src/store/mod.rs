@@ -23,6 +23,10 @@ mod membership;
 mod migration;
 mod open;
 mod platform;
+mod registry;
+mod registry_baseline;
+mod registry_known;
+mod registry_row;
 mod role;
 mod source;
 mod statement;
@@ -40,5 +44,10 @@ pub(crate) use binding::NewBinding;
 pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
+pub(crate) use registry::Keys;
+pub(crate) use registry_known::{
+    KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,
+    KnownPolicyVersion, KnownProfile, KnownRun, KnownSnapshot,
+};
 pub(crate) use role::{apply_roles, role_sql};
 pub(crate) use tx::{Deadline, ReadTx, WriteTx};

@@ -174,8 +174,9 @@ const CAPABILITIES: &[&str] = &[
 const ROLES: &[&str] = &["owner", "manager", "readonly"];
 /// Where a capability's name is the name of something else as well.
 const HOMONYMS: &[(&str, &str)] = &[
-    // The action an audit event tells of when an import was attempted; nothing there decides anything.
+    // The action an audit event tells of when an import or a sync was attempted; nothing there decides anything.
     ("host/src/audit.rs", "inventory.import"),
+    ("host/src/audit.rs", "registry.sync"),
 ];
 
 /// The whole name: `audit.view`, not `audit.viewed`.

@@ -2,6 +2,7 @@
 
 use super::Scope;
 use clap::{Args, Subcommand};
+use provident::registry::RecordRef;
 use provident::workspace::WorkspaceRef;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -16,9 +17,9 @@ Examples:
     List {
         #[command(flatten)]
         scope: Scope,
-        /// Only events of this environment
+        /// Only events of this environment: its id, or `ref:` and a platform's name of it
         #[arg(long, value_name = "ENVIRONMENT")]
-        environment: Option<Uuid>,
+        environment: Option<RecordRef>,
         /// Only events with a higher number
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         after: u64,
