@@ -66,6 +66,8 @@ pub fn customer(user: Uuid, role: &str) -> Vec<RegistryItem> {
             "provider_key": "fake", "display_name": "A connection", "directory_id": "directory-1", "is_default": true }),
         json!({ "kind": "provider_connection", "external_ref": "connection-2", "environment": place,
             "provider_key": "fake", "display_name": "Another", "is_default": false }),
+        json!({ "kind": "provider_connection", "external_ref": "connection-3", "environment": place,
+            "provider_key": "ledger", "display_name": "Its directory is not known", "is_default": true }),
         json!({ "kind": "operation_run", "external_ref": "run-1", "environment": place,
             "operation_type": "inventory.collect", "status": "queued" }),
         json!({ "kind": "baseline_profile", "external_ref": "profile-1", "display_name": "A baseline" }),
@@ -86,11 +88,14 @@ async fn mirrored(world: &Installation) {
         let mut sync = service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
         let chunk = service.sync_chunk(&mut sync, &customer(user, role)).await.unwrap();
         assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
-        service.finish_sync(sync).await.unwrap();
+        service.finish_sync(&sync).await.unwrap();
     }
     let other = [
         json!({ "kind": "provider_connection", "external_ref": "connection-2", "environment": { "external_ref": "site-1" },
             "provider_key": "fake", "display_name": "Now the default", "is_default": true }),
+        json!({ "kind": "provider_connection", "external_ref": "connection-3", "environment": { "external_ref": "site-1" },
+            "provider_key": "ledger", "display_name": "Its directory is known", "directory_id": "directory-3",
+            "is_default": true }),
         json!({ "kind": "environment", "external_ref": "site-1", "display_name": "Renamed" }),
         json!({ "kind": "operation_run", "external_ref": "run-1", "environment": { "external_ref": "site-1" },
             "operation_type": "inventory.collect", "status": "running", "started_at": "2026-01-02T03:04:05Z" }),
@@ -123,7 +128,7 @@ async fn inventory(world: &Installation) {
     for _ in 0..2 {
         let mut import = service.begin_import(acme.manager, at, here, None).await.unwrap();
         service.import_chunk(&mut import, &[Ok((0, widget("W"))), Ok((1, widget("I")))]).await.unwrap();
-        service.finish_import(import).await.unwrap();
+        service.finish_import(&import).await.unwrap();
     }
     let items = service.inventory(acme.owner, at, here, &InventoryFilter::default(), page).await.unwrap().items;
     service.inventory_item(acme.owner, at, items.first().unwrap().id).await.unwrap();

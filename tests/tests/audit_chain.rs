@@ -159,7 +159,7 @@ async fn everything(world: &Installation) {
     let items = [Ok((0, widget("W"))), Ok((1, widget("I"))), Err(refusal)];
     service.import_chunk(&mut import, &items).await.unwrap();
     service.import_chunk(&mut import, &[Ok((3, widget("I")))]).await.unwrap();
-    service.finish_import(import).await.unwrap();
+    service.finish_import(&import).await.unwrap();
 
     let mut first = None;
     for mode in [

@@ -84,7 +84,7 @@ async fn sources(world: &Installation) -> Sources {
     world.snapshot(acme, id(0xd2), id(0xd3), &[here]).await;
     let mut import = service.begin_import(acme.manager, &acme.workspace, here, None).await.unwrap();
     service.import_chunk(&mut import, &[Ok((0, widget("seen")))]).await.unwrap();
-    service.finish_import(import).await.unwrap();
+    service.finish_import(&import).await.unwrap();
     let page = PageRequest::default();
     let seen = service.inventory(acme.owner, &acme.workspace, here, &InventoryFilter::default(), page).await.unwrap();
     Sources {

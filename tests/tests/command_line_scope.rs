@@ -184,6 +184,7 @@ fn every_command_that_touches_a_workspace_is_among_those_tried() {
             "migrate down",
             "migrate status",
             "migrate roles",
+            "database copy",
             "housekeeping",
             "user create",
             "user list",

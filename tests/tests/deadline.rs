@@ -143,7 +143,7 @@ const MUTATIONS: &[(&str, Mutation)] = mutations! { scene, acme:
         scene.service.import_chunk(&mut import, &[Ok((0, widget("item")))]).await
     };
     "finish an import" => async {
-        scene.service.finish_import(scene.import()).await
+        scene.service.finish_import(&scene.import()).await
     };
     "create an environment" => scene.service.create_environment(acme.owner, &acme.workspace, "Third");
     "add a member" => scene.service.add_member(

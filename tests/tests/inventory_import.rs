@@ -28,7 +28,7 @@ async fn import(world: &Installation, chunks: &[&[ImportItem]]) -> (ImportCounts
         assert_eq!(counts.total(), u64::try_from(chunk.len()).unwrap(), "an answer for every object");
         refusals.extend(refused);
     }
-    (world.service.finish_import(import).await.unwrap(), refusals)
+    (world.service.finish_import(&import).await.unwrap(), refusals)
 }
 
 /// Every item, by the provider's id.
@@ -177,7 +177,7 @@ fn a_piece_is_bounded_and_an_import_is_not() {
         let chunk = world.service.import_chunk(&mut import, &other).await.unwrap();
         assert_eq!(chunk.refusals[0].first_position, Some(0));
         let id = import.id();
-        assert_eq!(world.service.finish_import(import).await.unwrap(), counts(2_000, 0, 0, 1));
+        assert_eq!(world.service.finish_import(&import).await.unwrap(), counts(2_000, 0, 0, 1));
 
         let events = world.service.audit_events(acme.owner, &acme.workspace, None, 0, 500).await.unwrap();
         let of_import: Vec<_> = events.iter().filter(|event| event.event.import_id == Some(id)).collect();
@@ -226,7 +226,7 @@ fn authority_lost_during_an_import_ends_it() {
         assert!(matches!(refused, Error::Forbidden));
         assert_eq!(one.totals(), counts(1, 0, 0, 0));
         world.service.end_entitlement(acme.owner, &acme.workspace, acme.environment_id, theirs).await.unwrap();
-        assert!(matches!(world.service.finish_import(two).await.unwrap_err(), Error::NotFound));
+        assert!(matches!(world.service.finish_import(&two).await.unwrap_err(), Error::NotFound));
         let events = world.service.audit_events(acme.owner, &acme.workspace, None, 0, 500).await.unwrap();
         let denied: Vec<_> = events
             .iter()
@@ -354,7 +354,7 @@ fn of_an_object_nothing_is_kept_but_what_inventory_lists() {
             .unwrap();
         let chunk = world.service.import_chunk(&mut import, &objects).await.unwrap();
         assert_eq!(chunk.counts, counts(1, 0, 0, 1));
-        world.service.finish_import(import).await.unwrap();
+        world.service.finish_import(&import).await.unwrap();
         let item = inventory(&world).await.remove(0);
         assert_eq!(item.adapter_digest, digest);
         assert_eq!(item.display_label.as_ref().map(Label::as_str), Some("Label"));

@@ -199,7 +199,7 @@ impl Side {
             (0..).zip(objects).map(|(position, object)| Ok((position, widget(&object.to_string())))).collect();
         let mut import = service.begin_import(tenant.manager, &tenant.workspace, tenant.environment_id, None).await?;
         let chunk = service.import_chunk(&mut import, &objects).await?;
-        Ok((format!("{} {chunk:?}", import.id()), service.finish_import(import).await?))
+        Ok((format!("{} {chunk:?}", import.id()), service.finish_import(&import).await?))
     }
 }
 

@@ -38,10 +38,10 @@ async fn everything_done(world: &Installation, tenant: &Tenant) {
         .import_chunk(&mut import, &[Ok((0, widget(&mine("seen")))), Ok((1, widget(&mine("again"))))])
         .await
         .unwrap();
-    service.finish_import(import).await.unwrap();
+    service.finish_import(&import).await.unwrap();
     let mut import = service.begin_import(tenant.manager, at, here, None).await.unwrap();
     service.import_chunk(&mut import, &[Ok((0, widget(&mine("seen"))))]).await.unwrap();
-    service.finish_import(import).await.unwrap();
+    service.finish_import(&import).await.unwrap();
     let items = service.inventory(who, at, here, &InventoryFilter::default(), page).await.unwrap();
     let item = service.inventory_item(who, at, items.items[0].id).await.unwrap();
     let mut request = exclusion(&key(&mine("manual")));
@@ -154,6 +154,7 @@ fn reading(sql: &str) -> Option<Vec<String>> {
 struct Lists {
     providers: String,
     keys: String,
+    ids: String,
 }
 
 /// A statement with every condition on a parameter taken out; `workspace` says what becomes of the one on the
@@ -181,6 +182,7 @@ fn stripped(reading: &[String], workspace: &str, lists: &Lists) -> Option<String
                 // Of two lists side by side the first is of providers.
                 (6, if array == 1 && *next == "," { &lists.providers } else { &lists.keys }.clone())
             }
+            ["CAST", "(", value, "AS", "uuid[]", ")", ..] if parameter(value) => (6, lists.ids.clone()),
             // One row of them would be no longer true: all of them.
             ["SELECT" | ",", "(", "SELECT", ..] => (2, format!("{} ARRAY (", window[0])),
             [value, ..] if parameter(value) => return None,
@@ -232,7 +234,11 @@ async fn lists(raw: &mut Raw) -> Lists {
         );
         format!("ARRAY [{}]", raw.value(&sql).await.unwrap().unwrap())
     };
-    Lists { providers: list(raw, "provider_key").await, keys: list(raw, "canonical_subject_key").await }
+    let named = ["operation_runs", "policy_versions", "baseline_snapshots", "provider_connections", "inventory_items"];
+    let ids = named.map(|table| format!("SELECT id FROM {table}")).join(" UNION ");
+    let ids = format!("SELECT string_agg(quote_literal(id) || '::uuid', ', ' ORDER BY id) FROM ({ids}) AS k");
+    let ids = format!("ARRAY [{}]", raw.value(&ids).await.unwrap().unwrap());
+    Lists { providers: list(raw, "provider_key").await, keys: list(raw, "canonical_subject_key").await, ids }
 }
 
 #[tokio::test]
@@ -276,7 +282,8 @@ async fn a_statement_that_forgets_its_workspace_answers_with_nothing_of_another(
 
 #[test]
 fn conditions_are_taken_out_and_nothing_else() {
-    let lists = Lists { providers: "ARRAY ['p']".to_owned(), keys: "ARRAY ['k']".to_owned() };
+    let lists =
+        Lists { providers: "ARRAY ['p']".to_owned(), keys: "ARRAY ['k']".to_owned(), ids: "ARRAY ['i']".to_owned() };
     let strip = |sql: &str| stripped(&reading(sql).unwrap(), "TRUE", &lists).unwrap();
     for (sql, expected) in [
         (

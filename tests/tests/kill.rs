@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use provident::actor::Actor;
 use provident::audit::GENESIS_HASH;
-use provident::binding::{Binding, Note, SupersedeBinding};
+use provident::binding::{Binding, Note, RevokeBinding, SupersedeBinding};
 use provident::service::{Service, Settings};
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
@@ -104,8 +104,9 @@ impl Orders {
             println!("{DONE}{} {}", text(old), text(new));
         };
         for subject in 0_u64.. {
-            let subject = key(&format!("{}-{writer}-{subject}", self.run));
-            let request = exclusion(&subject);
+            let own = format!("{}-{writer}-{subject}", self.run);
+            let mut request = exclusion(&key(&own));
+            request.idempotency_key = Some(own.parse().unwrap());
             let created = service.create_binding(self.manager, &self.workspace, self.environment_id, &request).await;
             let Ok(created) = created else {
                 // The server is away.
@@ -113,17 +114,19 @@ impl Orders {
                 continue;
             };
             done(None, Some(created.id));
-            let Ok(second) = self.supersede(service, &created).await else { continue };
+            let Ok(second) = self.supersede(service, &created, &own).await else { continue };
             done(Some(created.id), Some(second.id));
-            let note = Note::new("was wrong");
-            if service.revoke_binding(self.manager, &self.workspace, second.id, Some(&note)).await.is_ok() {
+            let mut request = RevokeBinding::from(Some(&Note::new("was wrong")));
+            request.idempotency_key = Some(format!("{own}-revoke").parse().unwrap());
+            if service.revoke_binding(self.manager, &self.workspace, second.id, request).await.is_ok() {
                 done(Some(second.id), None);
             }
         }
     }
 
-    async fn supersede(&self, service: &Service, old: &Binding) -> Result<Binding, provident::error::Error> {
+    async fn supersede(&self, service: &Service, old: &Binding, own: &str) -> Result<Binding, provident::error::Error> {
         let mut request = SupersedeBinding::new(ResolutionMode::AcceptedLimitation);
+        request.idempotency_key = Some(format!("{own}-supersede").parse().unwrap());
         request.note = Some(Note::new("now differently"));
         service.supersede_binding(self.manager, &self.workspace, old.id, &request).await
     }
@@ -233,6 +236,23 @@ impl Seen {
             let counts = raw.rows(&sql).await.unwrap().remove(0);
             if counts[0] != counts[1] {
                 found.push(format!("halves: {counts:?} where {rows}"));
+            }
+        }
+        // Each was asked for under a key of its own, which is there with what it did.
+        for (operation, rows) in [
+            ("binding.create", "supersedes_binding_id IS NULL"),
+            ("binding.supersede", "supersedes_binding_id IS NOT NULL"),
+            ("binding.revoke", "binding_status = 'revoked'"),
+        ] {
+            let sql = format!(
+                "SELECT (SELECT count(*) FROM provider_resource_bindings WHERE workspace_id = {workspace} AND {rows}), \
+                 (SELECT count(*) FROM idempotency_keys k JOIN provider_resource_bindings b \
+                  ON b.workspace_id = k.workspace_id AND b.id = k.binding_id \
+                  WHERE k.workspace_id = {workspace} AND k.operation = '{operation}' AND b.{rows})"
+            );
+            let counts = raw.rows(&sql).await.unwrap().remove(0);
+            if counts[0] != counts[1] {
+                found.push(format!("keys of {operation}: {counts:?}"));
             }
         }
         found

@@ -69,7 +69,7 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     service.environments(owner, at, page).await.unwrap();
     let mut import = service.begin_import(acme.manager, at, here, None).await.unwrap();
     service.import_chunk(&mut import, &[Ok((0, widget("1"))), Ok((1, widget("2")))]).await.unwrap();
-    service.finish_import(import).await.unwrap();
+    service.finish_import(&import).await.unwrap();
     let items = service.inventory(owner, at, here, &InventoryFilter::default(), page).await.unwrap();
     service.inventory_item(owner, at, items.items[0].id).await.unwrap();
     service.audit_events(owner, at, None, 0, 500).await.unwrap();
@@ -77,7 +77,7 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     let mut sync = service.begin_sync(owner, at).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &customer(mirrored, "readonly")).await.unwrap();
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
-    service.finish_sync(sync).await.unwrap();
+    service.finish_sync(&sync).await.unwrap();
     service.clean_up(&plane()).await.unwrap();
     // And refused.
     service.create_environment(acme.readonly, at, "No").await.unwrap_err();

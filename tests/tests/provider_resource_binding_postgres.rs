@@ -243,7 +243,7 @@ fn imports_of_one_environment_at_once_give_one_row_for_each_key() {
                         .collect();
                     objects.rotate_left(usize::try_from(which * 7).unwrap());
                     world.service.import_chunk(&mut import, &objects).await.unwrap();
-                    world.service.finish_import(import).await.unwrap()
+                    world.service.finish_import(&import).await.unwrap()
                 })
             })
             .collect();

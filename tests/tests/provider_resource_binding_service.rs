@@ -191,7 +191,7 @@ async fn import_one(world: &Installation, tenant: &Tenant, id: &str) -> Uuid {
     let mut import =
         world.service.begin_import(tenant.manager, &tenant.workspace, tenant.environment_id, None).await.unwrap();
     world.service.import_chunk(&mut import, &[Ok((0, widget(id)))]).await.unwrap();
-    world.service.finish_import(import).await.unwrap();
+    world.service.finish_import(&import).await.unwrap();
     let page = world
         .service
         .inventory(

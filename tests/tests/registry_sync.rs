@@ -39,7 +39,7 @@ async fn answers(world: &Installation, actor: Actor, lines: &[Value]) -> Vec<Lin
         assert_eq!(chunk.counts.total(), piece.len() as u64, "an answer for every line");
         answers.extend(chunk.answers);
     }
-    assert_eq!(world.service.finish_sync(sync).await.unwrap().total(), lines.len() as u64);
+    assert_eq!(world.service.finish_sync(&sync).await.unwrap().total(), lines.len() as u64);
     answers
 }
 
@@ -223,7 +223,7 @@ fn what_a_sync_leaves_out_stays_and_no_decision_reads_otherwise() {
             let mut import = service.begin_import(acme.owner, &acme.workspace, here, None).await.unwrap();
             let items: Vec<_> = names.iter().enumerate().map(|(at, name)| Ok((at as u64, widget(name)))).collect();
             service.import_chunk(&mut import, &items).await.unwrap();
-            service.finish_import(import).await.unwrap();
+            service.finish_import(&import).await.unwrap();
         };
         import(&["A", "B"]).await;
         let mut request = CreateBinding { mode: ResolutionMode::ManualBinding, ..exclusion(&key("A")) };
@@ -405,7 +405,7 @@ fn an_actor_who_gives_up_a_place_does_not_know_it_from_the_next_line_on() {
         let leaves = [with(lines[1].clone(), json!({ "ended": true })), line];
         let chunk = world.service.sync_chunk(&mut sync, &read(&leaves)).await.unwrap();
         assert_eq!(chunk.answers.iter().map(word).collect::<Vec<_>>(), ["changed", "not-found environment"]);
-        assert_eq!(world.service.finish_sync(sync).await.unwrap_err().code(), "not-found");
+        assert_eq!(world.service.finish_sync(&sync).await.unwrap_err().code(), "not-found");
         let left = "SELECT count(*) FROM environment_entitlements WHERE external_ref = 'e-1' AND ended_at IS NOT NULL";
         assert_eq!(value(&world, left).await.as_deref(), Some("1"), "an entitlement outlived its membership");
     });
@@ -655,7 +655,7 @@ fn every_piece_is_told_of_once_and_the_last_event_has_the_totals() {
         world.service.sync_chunk(&mut sync, &read(&first)).await.unwrap();
         let second = [profile("p-1"), queued("r-1", &named("env-1"))];
         world.service.sync_chunk(&mut sync, &read(&second)).await.unwrap();
-        world.service.finish_sync(sync).await.unwrap();
+        world.service.finish_sync(&sync).await.unwrap();
         let events = world.service.audit_events(acme.owner, &acme.workspace, None, 0, 500).await.unwrap();
         let told: Vec<_> = events[before..]
             .iter()

@@ -230,6 +230,7 @@ fn value_of(kind: &str) -> String {
         "timestamp with time zone" => "2026-01-02T03:04:05.000006Z".to_owned(),
         "bytea" => "\\x00".to_owned(),
         "uuid[]" => format!("{{{}}}", Uuid::from_u128(0xace)),
+        "timestamp with time zone[]" => "{2026-01-02T03:04:05.000006Z}".to_owned(),
         kind if kind.ends_with("[]") => "{1}".to_owned(),
         _ => "1".to_owned(),
     };
@@ -285,7 +286,10 @@ async fn spread(raw: &mut Raw, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let plans = match plans(raw, text).await {
         Ok(plans) => plans,
-        Err(error) => return vec![format!("{error}: {text}")],
+        Err(error) => {
+            raw.execute("DEALLOCATE ALL").await.unwrap();
+            return vec![format!("{error}: {text}")];
+        }
     };
     for plan in plans {
         let mut parts = BTreeMap::new();

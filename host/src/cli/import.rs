@@ -82,7 +82,7 @@ pub(super) async fn import(service: &Service, output: &Output, arguments: Import
     bar.finish_and_clear();
     let Running { import, position, refusals, .. } = running;
     let import_id = import.id();
-    let counts = service.finish_import(import).await?;
+    let counts = service.finish_import(&import).await?;
     let report = Report { import_id, objects: position, imported: counts.added + counts.changed, counts, refusals };
     output.show(&report, |sheet| draw(sheet, &report))?;
     Failure::unless_all_answered(counts.refused, position)

@@ -66,7 +66,7 @@ pub(super) async fn registry(service: &Service, output: &Output, command: Regist
     bar.finish_and_clear();
     let Running { sync, position, refusals, .. } = running;
     let sync_id = sync.id();
-    let counts = service.finish_sync(sync).await?;
+    let counts = service.finish_sync(&sync).await?;
     let report = Report { sync_id, lines: position, counts, refusals };
     output.show(&report, |sheet| draw(sheet, &report))?;
     Failure::unless_all_answered(counts.refused, position)

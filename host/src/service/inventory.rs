@@ -121,12 +121,12 @@ impl Service {
         Ok(chunk)
     }
 
-    /// Ends an import; its last event carries the totals.
+    /// Ends an import; its last event carries the totals. The import stays in hand, to be ended again if it was not.
     ///
     /// # Errors
     /// `not-found`, `forbidden`.
-    pub async fn finish_import(&self, import: Import) -> Result<ImportCounts, Error> {
-        self.mutate(import.workspace_id, |tx| self.finish_import_once(tx, &import)).await?;
+    pub async fn finish_import(&self, import: &Import) -> Result<ImportCounts, Error> {
+        self.mutate(import.workspace_id, |tx| self.finish_import_once(tx, import)).await?;
         Ok(import.totals)
     }
 

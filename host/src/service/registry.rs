@@ -117,12 +117,12 @@ impl Service {
         Ok((chunk, seen))
     }
 
-    /// Ends a sync; its last event carries the totals.
+    /// Ends a sync; its last event carries the totals. The sync stays in hand, to be ended again if it was not.
     ///
     /// # Errors
     /// `not-found`, `forbidden`.
-    pub async fn finish_sync(&self, sync: RegistrySync) -> Result<ImportCounts, Error> {
-        self.mutate(sync.workspace_id, |tx| self.finish_sync_once(tx, &sync)).await?;
+    pub async fn finish_sync(&self, sync: &RegistrySync) -> Result<ImportCounts, Error> {
+        self.mutate(sync.workspace_id, |tx| self.finish_sync_once(tx, sync)).await?;
         Ok(sync.totals)
     }
 

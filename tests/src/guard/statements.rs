@@ -269,6 +269,8 @@ fn wrong_insert(query: &Query, at: usize, table: &str) -> Vec<String> {
     let Some(workspace) = workspace else { return vec![format!("an INSERT into `{table}` without its workspace_id")] };
     let value = match (at..query.tokens.len()).find(|place| is(*place, "values") || is(*place, "select")) {
         Some(values) if is(values, "values") => query.listed(values).get(workspace).cloned(),
+        // A parameter that says its type, or one that need not.
+        Some(select) if workspace == 0 && is(select + 1, "cast") => Some(select + 3..select + 4),
         Some(select) if workspace == 0 => Some(select + 1..select + 2),
         _ => None,
     };
@@ -280,8 +282,10 @@ fn wrong_insert(query: &Query, at: usize, table: &str) -> Vec<String> {
     }
     let conflict = (at..query.tokens.len()).find(|place| is(*place, "on") && is(place + 1, "conflict"));
     if let Some(conflict) = conflict {
+        // One that names no key is with any of them, and all of them are led by the workspace.
+        let named = !is(conflict + 2, "do");
         let target = query.listed(conflict).first().cloned();
-        if !target.is_some_and(|first| first.len() == 1 && is(first.start, "workspace_id")) {
+        if named && !target.is_some_and(|first| first.len() == 1 && is(first.start, "workspace_id")) {
             found.push(format!("a conflict in `{table}` that is not led by the workspace"));
         }
     }

@@ -52,7 +52,7 @@ A file takes its name when it is complete.
 
 Examples:
   provident audit export --as OWNER --workspace acme events.ndjson
-  provident audit export --system --workspace acme | gzip > events.ndjson.gz")]
+  provident audit export --system --workspace acme events.ndjson")]
     Export {
         #[command(flatten)]
         chain: ChainArguments,
