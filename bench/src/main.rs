@@ -25,6 +25,8 @@ enum Group {
     Start,
     /// Look-ups among ever more bindings (P13).
     Lookup,
+    /// Bulk create against COPY (P15).
+    Bulk,
     /// The same statements with and without row-level security (P16).
     Policies,
     /// Verifying audit events against hashing them (P18).
@@ -38,7 +40,8 @@ enum Group {
 }
 
 impl Group {
-    const OF_THE_STORE: [Self; 5] = [Self::Lookup, Self::Policies, Self::Verify, Self::Indexes, Self::Mutation];
+    const OF_THE_STORE: [Self; 6] =
+        [Self::Lookup, Self::Bulk, Self::Policies, Self::Verify, Self::Indexes, Self::Mutation];
 
     fn single(self) -> Vec<Self> {
         if self == Self::Store { Self::OF_THE_STORE.to_vec() } else { vec![self] }

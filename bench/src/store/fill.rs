@@ -102,6 +102,13 @@ pub(super) async fn copy(
     copy.finish().await
 }
 
+/// One COPY of one piece into every column of a table.
+pub(super) async fn copy_into(connection: &mut PgConnection, table: &str, piece: Vec<u8>) -> Result<u64, sqlx::Error> {
+    let mut copy = connection.copy_in_raw(&format!("COPY {table} FROM STDIN")).await?;
+    copy.send(piece).await?;
+    copy.finish().await
+}
+
 /// Prepared inserts of many rows each, in one transaction.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,

@@ -4,6 +4,7 @@
 //! in earnest does. Each group measures one thing; `bindings` says what the tables are filled with, `place` where.
 
 mod bindings;
+mod bulk;
 mod disk;
 mod fill;
 mod indexes;
@@ -99,16 +100,17 @@ async fn of_engine(report: &mut Report, size: &Size, groups: &[Group], engine: E
     let world = World::make(engine).await?;
     if wanted(Group::Verify) {
         say(&format!("{engine}: verifying"));
-        verify::measure(report, &world).await?;
+        verify::measure(report, size, &world).await?;
     }
-    let middle = if wanted(Group::Lookup) || wanted(Group::Policies) || wanted(Group::Indexes) {
-        Some(world.filled(size.middle).await?)
-    } else {
-        None
-    };
+    let in_the_middle = [Group::Lookup, Group::Bulk, Group::Policies, Group::Indexes];
+    let middle = if in_the_middle.into_iter().any(wanted) { Some(world.filled(size.middle).await?) } else { None };
     let large =
         if wanted(Group::Lookup) || wanted(Group::Mutation) { Some(world.filled(size.large).await?) } else { None };
     if let Some(middle) = &middle {
+        if wanted(Group::Bulk) {
+            say(&format!("{engine}: bulk create"));
+            bulk::measure(report, size, &world, middle).await?;
+        }
         if wanted(Group::Policies) && engine == Engine::Postgres {
             say(&format!("{engine}: policies"));
             policies::measure(report, size, &world, middle).await?;
