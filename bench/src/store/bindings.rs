@@ -160,9 +160,10 @@ fn row_id(row: u64) -> Uuid {
 }
 
 fn random_bytes(number: u64) -> [u8; 10] {
-    let [a, b, c, d, e, f, g, h] = scattered(number).to_le_bytes();
-    let [i, j, ..] = scattered(!number).to_le_bytes();
-    [a, b, c, d, e, f, g, h, i, j]
+    let mut bytes = [0; 10];
+    let drawn = scattered(number).to_le_bytes().into_iter().chain(scattered(!number).to_le_bytes());
+    bytes.iter_mut().zip(drawn).for_each(|(byte, drawn)| *byte = drawn);
+    bytes
 }
 
 /// How a subject of a block was decided about: where its rows begin, how many there are, whether the last one ended.
@@ -234,7 +235,7 @@ struct Decision {
 /// decided by hand.
 fn decision(subject: u64, at: u64) -> Decision {
     let elsewhere = Some(guid(subject ^ (1 << 50)));
-    let (mode, resource, by_system) = match scattered(subject ^ 0xdec1de) % 20 {
+    let (mode, resource, by_system) = match scattered(subject ^ 0x00de_c1de) % 20 {
         0..12 if at == 0 => ("exact_provider_identity", Some(guid(subject)), true),
         17 | 18 if at == 0 => ("excluded_non_governed", None, false),
         19 if at == 0 => ("missing_expected", None, false),

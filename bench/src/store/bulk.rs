@@ -52,7 +52,7 @@ struct Ours {
 
 impl Ours {
     async fn open(world: &World, filled: Filled) -> Result<Self, Failure> {
-        let (service, raw) = (world.service(&filled.database).await?, filled.database.raw().await);
+        let (service, raw) = (world.patient_service(&filled.database).await?, filled.database.raw().await);
         // After everything a table is filled with, and before anything the service does.
         let last = "2025-12-31T00:00:00.000000Z".parse()?;
         Ok(Self { filled, service, raw: Mutex::new(raw), next: AtomicU64::new(0), last: Mutex::new(last) })

@@ -35,7 +35,7 @@ enum Bare {
 
 impl Side {
     pub(super) async fn open(world: &World, filled: Filled) -> Result<Self, Failure> {
-        let service = world.service(&filled.database).await?;
+        let service = world.patient_service(&filled.database).await?;
         let url = filled.database.url();
         let bare = match world.engine {
             Engine::Postgres => Bare::Postgres(PgConnection::connect(&url).await?),
@@ -67,7 +67,7 @@ impl Side {
             let home = question.home;
             let asked = Instant::now();
             let keys = [question.key.as_str()];
-            let answers = self.service.lookup(home.actor, &home.workspace(), home.environment_id, &keys).await?;
+            let answers = self.service.lookup(home.actor, &home.workspace(), home.environment_id, &keys, None).await?;
             times.push(asked.elapsed());
             let [answer] = answers.as_slice() else { return Err("one key has one answer".into()) };
             expect(answer_of(answer), question.expected)?;
@@ -193,15 +193,15 @@ pub(super) async fn among(
     size: &Size,
     engine: Engine,
     small: &Side,
-    side: &Side,
+    larger: &Side,
 ) -> Result<(), Failure> {
-    let (group, ours) = (group(engine), format!("among {}", rows(side)));
+    let (group, ours) = (group(engine), format!("among {}", rows(larger)));
     let service = async |side: &Side| side.through_the_service(size.slice).await;
-    let pair = paired(size.rounds, || service(small), || service(side)).await?;
+    let pair = paired(size.rounds, || service(small), || service(larger)).await?;
     let against = format!("look-up among {}, p50", rows(small));
-    report.add(line("P13", group, &against, &ours, &pair), &pair.ratios, gate(side.filled.bindings.rows));
+    report.add(line("P13", group, &against, &ours, &pair), &pair.ratios, gate(larger.filled.bindings.rows));
     let bare = async |side: &Side| side.bare(size.slice / 4).await;
-    let pair = paired(size.rounds, || bare(small), || bare(side)).await?;
+    let pair = paired(size.rounds, || bare(small), || bare(larger)).await?;
     let against = format!("the statement alone among {}, p50", rows(small));
     report.add(line("P13", group, &against, &ours, &pair), &pair.ratios, None);
     Ok(())

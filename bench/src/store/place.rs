@@ -12,11 +12,14 @@ use provident::workspace::WorkspaceRef;
 use provident_tests::database::{Engine, TestDatabase};
 use provident_tests::rows::{fresh_id, valid};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 const WORKSPACES: usize = 10;
 const ENVIRONMENTS: usize = 4;
+/// What a mutation may take where its deadline is not what is measured.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An environment, and somebody who decides in it.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +51,9 @@ impl World {
     pub(super) async fn make(engine: Engine) -> Result<Self, Failure> {
         let keys = TempDir::new()?;
         let template = TestDatabase::migrated(engine).await;
-        let service = Service::init(&SystemPlane::at_the_shell(), &settings(&template, &keys)).await?;
+        let mut settings = settings(&template, &keys);
+        settings.mutation_deadline = PATIENCE;
+        let service = Service::init(&SystemPlane::at_the_shell(), &settings).await?;
         let mut homes = Vec::new();
         for number in 0..WORKSPACES {
             homes.extend(workspace(&service, number).await?);
@@ -84,9 +89,16 @@ impl World {
         self.fill(self.empty().await, rows).await
     }
 
-    /// The service on one of the databases.
+    /// The service on one of the databases, with the deadline its mutations have in earnest.
     pub(super) async fn service(&self, database: &TestDatabase) -> Result<Arc<Service>, Failure> {
         Ok(Arc::new(Service::open(&settings(database, &self.keys)).await?))
+    }
+
+    /// The service, with time enough for a machine that is busy with something else.
+    pub(super) async fn patient_service(&self, database: &TestDatabase) -> Result<Arc<Service>, Failure> {
+        let mut settings = settings(database, &self.keys);
+        settings.mutation_deadline = PATIENCE;
+        Ok(Arc::new(Service::open(&settings).await?))
     }
 }
 

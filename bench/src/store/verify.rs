@@ -73,7 +73,7 @@ pub(super) async fn measure(report: &mut Report, size: &Size, world: &World) -> 
         Engine::Sqlite => "audit, SQLite",
     };
     let database = world.empty().await;
-    let service = world.service(&database).await?;
+    let service = world.patient_service(&database).await?;
     let home = world.homes.first().copied().ok_or("there is no environment")?;
     let events = chain(&service, &home).await?;
     let bytes = events.iter().map(hashed).collect::<Result<Vec<_>, _>>()?;
