@@ -50,7 +50,7 @@ impl Group {
 
 /// Measures Provident against its counterparts. Writes target/bench/NAME.md and NAME.json.
 #[derive(Parser)]
-#[command(name = "bench", after_help = "Example: cargo xtask bench -- lookup --rows 10000000")]
+#[command(name = "bench", after_help = "Example: cargo xtask bench lookup --rows 10000000")]
 struct Arguments {
     /// What to measure; everything if nothing is named
     #[arg(value_name = "GROUP")]
