@@ -19,7 +19,7 @@ use crate::report::{Report, say};
 use lookup::Side;
 use place::World;
 use provident_tests::database::Engine;
-use provident_tests::postgres::durable_server;
+use provident_tests::postgres::{Server, measured};
 use sqlx::Connection as _;
 use std::time::Duration;
 
@@ -68,20 +68,21 @@ impl Size {
 }
 
 pub(crate) async fn measure(report: &mut Report, size: &Size, groups: &[Group]) -> Result<(), Failure> {
-    report.remark(server().await?);
+    let server = measured()?;
+    report.remark(settings(server).await?);
     report.remark(
         "SQLite: WAL, synchronous = FULL, one writer and four readers, as the service opens it; bindings are rows, \
          a quarter of them history, over 40 environments of 10 workspaces; 1 % of look-ups miss",
     );
     for engine in [Engine::Postgres, Engine::Sqlite] {
-        of_engine(report, size, groups, engine).await?;
+        of_engine(report, size, groups, engine, server).await?;
     }
     Ok(())
 }
 
 /// What PostgreSQL is measured with.
-async fn server() -> Result<String, Failure> {
-    let mut admin = durable_server().admin().await?;
+async fn settings(server: &Server) -> Result<String, Failure> {
+    let mut admin = server.admin().await?;
     let mut settings = Vec::new();
     for name in ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"] {
         let value: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut admin).await?;
@@ -95,9 +96,15 @@ async fn server() -> Result<String, Failure> {
     ))
 }
 
-async fn of_engine(report: &mut Report, size: &Size, groups: &[Group], engine: Engine) -> Result<(), Failure> {
+async fn of_engine(
+    report: &mut Report,
+    size: &Size,
+    groups: &[Group],
+    engine: Engine,
+    server: &'static Server,
+) -> Result<(), Failure> {
     let wanted = |group: Group| groups.contains(&group);
-    let world = World::make(engine).await?;
+    let world = World::make(engine, server).await?;
     if wanted(Group::Verify) {
         say(&format!("{engine}: verifying"));
         verify::measure(report, size, &world).await?;

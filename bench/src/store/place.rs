@@ -10,6 +10,7 @@ use provident::policy::Role;
 use provident::service::{Service, Settings};
 use provident::workspace::WorkspaceRef;
 use provident_tests::database::{Engine, TestDatabase};
+use provident_tests::postgres::Server;
 use provident_tests::rows::{fresh_id, valid};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,9 +49,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn make(engine: Engine) -> Result<Self, Failure> {
+    /// On a file, or on this server.
+    pub(super) async fn make(engine: Engine, server: &'static Server) -> Result<Self, Failure> {
         let keys = TempDir::new()?;
-        let template = TestDatabase::migrated(engine).await;
+        let template = match engine {
+            Engine::Sqlite => TestDatabase::migrated(engine).await,
+            Engine::Postgres => TestDatabase::migrated_on(server).await,
+        };
         let mut settings = settings(&template, &keys);
         settings.mutation_deadline = PATIENCE;
         let service = Service::init(&SystemPlane::at_the_shell(), &settings).await?;
