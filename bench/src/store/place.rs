@@ -20,7 +20,7 @@ use uuid::Uuid;
 const WORKSPACES: usize = 10;
 const ENVIRONMENTS: usize = 4;
 /// What a mutation may take where its deadline is not what is measured.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An environment, and somebody who decides in it.
 #[derive(Clone, Copy, Debug)]
