@@ -1,4 +1,7 @@
 //! Paired measurement: two sides in turn, A B B A, in slices short enough that both see the same machine.
+//!
+//! CPU work is measured by its thread's CPU time in slices of less than a millisecond, work on a database by wall time
+//! in rounds of some seconds.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
@@ -33,6 +36,21 @@ impl Ratios {
     pub(crate) fn median(&self) -> f64 {
         self.at(0.5)
     }
+
+    pub(crate) fn greatest(&self) -> f64 {
+        self.at(1.0)
+    }
+}
+
+/// What two sides of a database came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Paired {
+    /// B over A.
+    pub(crate) ratios: Ratios,
+    /// The figures of A's slices.
+    pub(crate) a: Ratios,
+    /// The figures of B's slices.
+    pub(crate) b: Ratios,
 }
 
 fn thread_cpu() -> Duration {
@@ -82,4 +100,24 @@ pub(crate) fn wall(side: impl FnOnce()) -> Duration {
     let begin = Instant::now();
     side();
     begin.elapsed()
+}
+
+/// B over A, in rounds of four slices. A side does one slice of its work and answers the figure of it, in seconds.
+pub(crate) async fn paired<E>(
+    rounds: usize,
+    a: impl AsyncFn() -> Result<f64, E>,
+    b: impl AsyncFn() -> Result<f64, E>,
+) -> Result<Paired, E> {
+    let (mut ratios, mut of_a, mut of_b) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let slices = [a().await?, b().await?, b().await?, a().await?];
+        // The first round warms caches and statements.
+        if round > 0 {
+            let [first, second, third, fourth] = slices;
+            ratios.push((second + third) / (first + fourth));
+            of_a.extend([first, fourth]);
+            of_b.extend([second, third]);
+        }
+    }
+    Ok(Paired { ratios: Ratios::new(ratios), a: Ratios::new(of_a), b: Ratios::new(of_b) })
 }

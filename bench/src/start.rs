@@ -2,7 +2,7 @@
 
 use crate::differs;
 use crate::pairs::{Ratios, wall};
-use crate::report::Report;
+use crate::report::{Line, Report};
 use provident_identity::{CallError, ComponentError, GovernedSubject, Identity, ResourceIdentity, SubjectClass};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -70,11 +70,10 @@ pub(crate) fn measure() -> Result<Start, ComponentError> {
 pub(crate) fn report(start: &Start, report: &mut Report) {
     let ratio = start.ratios.median();
     let spread = format!("{:.0}–{:.0}", start.ratios.at(0.1), start.ratios.at(0.9));
-    let (against, ours) = ("compile at start", "embedded code, instance, first key");
+    let line = |against: &str, ours: &str| Line::new("P7", "start", against, ours);
+    let ours = "embedded code, instance, first key";
     report.fact(
-        "P7",
-        against,
-        ours,
+        line("compile at start", ours),
         format!("{ratio:.0}× faster"),
         spread,
         "≥ 500×",
@@ -86,25 +85,9 @@ pub(crate) fn report(start: &Start, report: &mut Report) {
     let ends = start.embedded.first().zip(start.embedded.last());
     let spread =
         ends.map(|(low, high)| format!("{:.3}–{:.3}", milliseconds(low), milliseconds(high))).unwrap_or_default();
-    report.fact(
-        "P7",
-        "–",
-        ours,
-        format!("{median:.3} ms"),
-        spread,
-        "≤ 1 ms",
-        "0.2 ms",
-        Some((median <= 1.0, median <= 0.2)),
-    );
+    let met = Some((median <= 1.0, median <= 0.2));
+    report.fact(line("–", ours), format!("{median:.3} ms"), spread, "≤ 1 ms", "0.2 ms", met);
     let first = milliseconds(&start.first);
-    report.fact(
-        "P7",
-        "–",
-        "the same, first in the process, engine included",
-        format!("{first:.3} ms"),
-        String::new(),
-        "",
-        "",
-        None,
-    );
+    let line = line("–", "the same, first in the process, engine included");
+    report.fact(line, format!("{first:.3} ms"), String::new(), "", "", None);
 }

@@ -193,6 +193,27 @@ impl TestDatabase {
         Self { place: Place::Postgres { server, name, partitioned } }
     }
 
+    /// Another database that holds what this one does. Nobody may be connected to it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn copy(&self) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        match &self.place {
+            Place::Sqlite { .. } => {
+                let copy = Self::made(Engine::Sqlite, None, false).await;
+                std::fs::copy(self.file(), copy.file()).unwrap_or_else(|error| stop("a copy", &error));
+                copy
+            }
+            Place::Postgres { server, name, partitioned } => {
+                let number = COUNT.fetch_add(1, Ordering::Relaxed);
+                let copy = format!("provident_copy_{}_{number}", std::process::id());
+                Self::named(server, copy, Some(name), *partitioned).await
+            }
+        }
+    }
+
     /// The engine it is on.
     #[must_use]
     pub fn engine(&self) -> Engine {

@@ -88,6 +88,10 @@ const FAST: &str = "-c fsync=off -c full_page_writes=off -c synchronous_commit=o
 /// As a server is run that must lose nothing.
 const DURABLE: &str = "-c fsync=on -c full_page_writes=on -c synchronous_commit=on";
 
+/// As that, with the memory of a small machine: for measurements.
+const MEASURED: &str = "-c fsync=on -c full_page_writes=on -c synchronous_commit=on -c shared_buffers=512MB \
+    -c max_wal_size=4GB";
+
 /// What the roles of the tests log in with on a server that asks.
 pub const PASSWORD: &str = "provident-tests";
 
@@ -225,8 +229,21 @@ fn given() -> Option<Result<Server, String>> {
 ///
 /// Without a way to start one; says what to install.
 pub fn durable() -> Result<&'static Server, String> {
-    // Its end is the end of this process, as that of the other.
-    start(DURABLE).map(|server| &*Box::leak(Box::new(server)))
+    lasting(DURABLE)
+}
+
+/// A cluster of its own that keeps what it has acknowledged and has room for a million bindings, for measurements.
+///
+/// # Errors
+///
+/// Without a way to start one; says what to install.
+pub fn measured() -> Result<&'static Server, String> {
+    lasting(MEASURED)
+}
+
+/// Its end is the end of this process, as that of the other.
+fn lasting(settings: &str) -> Result<&'static Server, String> {
+    start(settings).map(|server| &*Box::leak(Box::new(server)))
 }
 
 fn start(settings: &str) -> Result<Server, String> {

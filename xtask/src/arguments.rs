@@ -9,7 +9,7 @@ usage: cargo xtask TASK
   demo           build, then run the whole story on invented data
   test           every suite on both database engines, then on partitioned PostgreSQL; the doc tests
   ci             format, lints, licences, docs, `cargo xtask test`, demo: what .ci/run runs
-  bench [ARGS]   measure, in a release build; ARGS go to the measuring program
+  bench [ARGS]   measure, in a release build; ARGS go to the measuring program (`store`: the store alone)
   audit          known vulnerabilities of the dependencies (needs the network)
 
 Each task installs what it lacks and says so: the WebAssembly target and the tools of Rust through rustup,

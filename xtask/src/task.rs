@@ -68,7 +68,12 @@ fn root() -> &'static Path {
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
-    run(cargo().args(["run", "--release", "--package", "provident-bench", "--"]).args(arguments))
+    let postgres = need::postgres()?;
+    // As cargo has it, words for another program may stand behind two dashes.
+    let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
+    let mut bench = cargo();
+    bench.args(["run", "--release", "--package", "provident-bench", "--"]).args(arguments);
+    run(bench.env("PG_BIN_DIR", postgres))
 }
 
 /// Known vulnerabilities. Apart from `ci`, since the answer changes without a change here.

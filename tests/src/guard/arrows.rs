@@ -29,8 +29,8 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         library: "sqlx",
-        places: &["host/src/store.rs", "host/src/store/", "host/Cargo.toml", "tests/"],
-        rule: "`sqlx` is named in host/src/store alone (and in tests, which bypass the service)",
+        places: &["host/src/store.rs", "host/src/store/", "host/Cargo.toml", "tests/", "bench/"],
+        rule: "`sqlx` is named in host/src/store alone (and in tests/ and bench/, which bypass the service)",
     },
 ];
 
