@@ -132,6 +132,11 @@ async fn inventory(world: &Installation) {
     }
     let items = service.inventory(acme.owner, at, here, &InventoryFilter::default(), page).await.unwrap().items;
     service.inventory_item(acme.owner, at, items.first().unwrap().id).await.unwrap();
+    let line = json!({ "kind": "policy_version", "external_ref": "version-of-item", "environment": { "id": here },
+        "inventory_item_id": items.first().unwrap().id, "version_label": "1" });
+    let mut sync = service.begin_sync(acme.owner, at).await.unwrap();
+    let chunk = service.sync_chunk(&mut sync, &[RegistryLine::read(0, &line.to_string())]).await.unwrap();
+    assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
 }
 
 /// Answers a revoked binding.

@@ -185,15 +185,15 @@ fn a_line_that_says_something_else_changes_its_row_and_no_other() {
         ];
         let mut before = rows(&world).await;
         for (at, change) in changes.into_iter().enumerate() {
-            let changed = with(lines[at].clone(), change);
-            let answered = answers(&world, owner, std::slice::from_ref(&changed)).await;
-            assert_eq!((word(&answered[0]), id(&answered[0])), ("changed".to_owned(), id(&made[at])), "{changed}");
+            let altered = with(lines[at].clone(), change);
+            let answered = answers(&world, owner, std::slice::from_ref(&altered)).await;
+            assert_eq!((word(&answered[0]), id(&answered[0])), ("changed".to_owned(), id(&made[at])), "{altered}");
             let after = rows(&world).await;
             let differing = before.iter().zip(&after).map(|((_, one), (_, other))| {
                 other.iter().filter(|row| !one.contains(row)).count() + one.len().abs_diff(other.len())
             });
-            assert_eq!(differing.sum::<usize>(), 1, "{changed}");
-            assert_eq!(words(&world, owner, &[changed]).await, ["unchanged"]);
+            assert_eq!(differing.sum::<usize>(), 1, "{altered}");
+            assert_eq!(words(&world, owner, &[altered]).await, ["unchanged"]);
             assert_eq!(rows(&world).await, after);
             before = after;
         }

@@ -248,7 +248,7 @@ nothing. The master key is not copied: the copy is opened with the same one.
 
 Examples:
   provident database copy --to postgres://provident_app@db/provident
-  provident database copy --database-url postgres://provident_app@db/provident --to sqlite:backup.sqlite")]
+  provident database copy --to sqlite:backup.sqlite")]
     Copy {
         /// The other database: sqlite:PATH, which is made, or postgres://…, whose tables are there
         #[arg(long, value_name = "URL")]
