@@ -191,8 +191,8 @@ fn what_the_program_asks_of_many_subjects_is_led_by_an_index_for_each() {
             ("active_binding".to_owned(), with(&[fake, subject.clone()]), "ux_bindings_active"),
             (format!("active_bindings{one}"), with(&providers), "ux_bindings_active"),
             ("last_ended_at".to_owned(), with(&[subject]), "ix_bindings_subject"),
-            (format!("last_endings{one}"), with(&[subjects.clone()]), "ix_bindings_subject"),
-            (format!("last_bindings{one}"), with(&[subjects.clone()]), "ix_bindings_subject"),
+            (format!("last_endings{one}"), with(std::slice::from_ref(&subjects)), "ix_bindings_subject"),
+            (format!("last_bindings{one}"), with(std::slice::from_ref(&subjects)), "ix_bindings_subject"),
             (format!("bindings_begun_by{one}"), with(&[subjects, at]), "ix_bindings_subject"),
             ("bindings_of_resource".to_owned(), with(&[rare, none, "10".to_owned()]), "ix_bindings_resource"),
         ];

@@ -23,7 +23,7 @@ pub fn names(path: &str, text: &str) -> Vec<String> {
     let uses = text.split("sql!(").skip(1);
     let named = uses.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
     // A macro that hands names on is given two at once.
-    let handed = text.split("known!(").skip(1).filter_map(|rest| rest.split(')').next());
+    let handed = text.split("known!(").skip(1).filter_map(|rest| rest.split(';').next());
     let both = handed.flat_map(|rest| rest.split('"').skip(1).step_by(2));
     let both = both.filter(|name| name.ends_with("_postgres") || name.ends_with("_sqlite"));
     named.chain(both).map(str::to_owned).collect()
