@@ -412,6 +412,30 @@ fn of_a_commit_whose_answer_is_lost_nobody_is_told_that_it_failed() {
 }
 
 #[test]
+fn a_commit_whose_answer_is_lost_is_asked_for_again_under_its_key_and_there_is_one() {
+    on_both_engines(|database| async move {
+        let Some((proxy, scene)) = proxied(Installation::on(database).await, LONG).await else { return };
+        let acme = &scene.world.acme;
+        for (id, order, there) in [("7", AtCommit::LoseRequest, 0), ("8", AtCommit::LoseAnswer, 1)] {
+            let mut request = exclusion(&key(id));
+            request.idempotency_key = Some(format!("again-{id}").parse().unwrap());
+            let create = || scene.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &request);
+            proxy.order(order);
+            assert_eq!(create().await.unwrap_err().code(), "outcome-unknown", "{order:?}");
+            proxy.order(AtCommit::Pass);
+            expect_nothing_left(&scene.world).await;
+            let found = decisions_about(&scene, id).await;
+            assert_eq!(found.len(), there, "whole or absent: {order:?}");
+            let made = create().await.unwrap();
+            assert_eq!(create().await.unwrap(), made);
+            let after = decisions_about(&scene, id).await;
+            assert_eq!(after, [Some(made.id.to_string())]);
+            assert!(there == 0 || found == after, "it is the one that was there");
+        }
+    });
+}
+
+#[test]
 fn a_connection_that_is_lost_before_a_commit_costs_one_mutation_and_no_more() {
     on_both_engines(|database| async move {
         let world = Installation::on(database).await;

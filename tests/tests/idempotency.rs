@@ -12,6 +12,7 @@ use provident::binding::{
 use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
 use provident::secret::{MasterKey, SealedNoteKey};
+use provident::service::BulkAnswer;
 use provident::store::HOUSEKEEPING_TABLES;
 use provident_identity::ResolutionMode;
 use provident_tests::console::Site;
@@ -508,6 +509,84 @@ fn a_stranger_with_the_key_is_a_stranger() {
             let answer =
                 world.service.create_binding(actor, &acme.workspace, acme.environment_id, &keyed("k", "1")).await;
             assert_eq!(code(answer), "not-found");
+        }
+    });
+}
+
+/// The code of an answer, or `created`.
+fn word(answer: &BulkAnswer) -> &str {
+    match answer {
+        BulkAnswer::Created { .. } => "created",
+        BulkAnswer::Refused(refusal) => refusal.code,
+    }
+}
+
+#[test]
+fn of_many_each_has_a_key_of_its_own_and_what_is_refused_leaves_its_key_free() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        let (service, acme) = (&world.service, &world.acme);
+        let bulk = async |items: &[CreateBinding]| {
+            let made = service.bulk_create_bindings(acme.manager, &acme.workspace, acme.environment_id, items).await;
+            made.unwrap()
+        };
+        world.excluded(&key("taken")).await;
+        let items = [keyed("1", "a"), keyed("2", "taken"), keyed("1", "b"), keyed("3", "c"), exclusion(&key("d"))];
+        let first = bulk(&items).await;
+        let words: Vec<&str> = first.iter().map(word).collect();
+        assert_eq!(words, ["created", "active-binding-exists", "idempotency-key-reused", "created", "created"]);
+        assert_eq!(world.count("idempotency_keys").await, 2, "only what was done has a key");
+
+        // Again: the keyed ones are answered as they were, the other is told what is there; nothing is written.
+        let events = world.count("audit_events").await;
+        let again = bulk(&items).await;
+        assert_eq!((&again[0], &again[3]), (&first[0], &first[3]));
+        assert_eq!(word(&again[4]), "active-binding-exists");
+        assert_eq!(world.count("audit_events").await, events);
+        assert_eq!(world.count("idempotency_keys").await, 2);
+
+        // Another decision under a key that was used; and one under the key of what was refused.
+        let others = [keyed("1", "e"), keyed("2", "e")];
+        let words: Vec<String> = bulk(&others).await.iter().map(|answer| word(answer).to_owned()).collect();
+        assert_eq!(words, ["idempotency-key-reused", "created"]);
+        // One by one and many at once are one request.
+        let at = (acme.manager, &acme.workspace, acme.environment_id);
+        let single = service.create_binding(at.0, at.1, at.2, &keyed("2", "e")).await.unwrap();
+        assert!(matches!(&bulk(&others[1..]).await[0], BulkAnswer::Created { binding } if **binding == single));
+    });
+}
+
+#[test]
+fn two_bulks_with_the_same_keys_at_once_make_each_decision_once() {
+    on_both_engines(|database| async move {
+        let world = Arc::new(Installation::on(database).await);
+        for round in 0..6 {
+            let items: Vec<CreateBinding> =
+                (0..20).map(|number| format!("{round}-{number}")).map(|name| keyed(&name, &name)).collect();
+            let tasks: Vec<_> = (0..3)
+                .map(|task| {
+                    let (world, mut items) = (Arc::clone(&world), items.clone());
+                    if task == 1 {
+                        items.reverse();
+                    }
+                    tokio::spawn(async move {
+                        let acme = &world.acme;
+                        let at = (acme.manager, &acme.workspace, acme.environment_id);
+                        let mut made = world.service.bulk_create_bindings(at.0, at.1, at.2, &items).await.unwrap();
+                        if task == 1 {
+                            made.reverse();
+                        }
+                        made
+                    })
+                })
+                .collect();
+            let mut answers = Vec::new();
+            for task in tasks {
+                answers.push(task.await.unwrap());
+            }
+            assert!(answers.iter().all(|each| *each == answers[0] && each.iter().all(|it| word(it) == "created")));
+            assert_eq!(world.count("provider_resource_bindings").await, (round + 1) * 20);
+            assert_eq!(world.count("idempotency_keys").await, (round + 1) * 20);
         }
     });
 }

@@ -88,10 +88,10 @@ impl Service {
     /// `database-role-privileged`.
     pub async fn init(_plane: &SystemPlane, settings: &Settings) -> Result<Self, Error> {
         let url = settings.database_url.as_str();
-        let store = match Store::open(url, settings.allow_privileged_role).await {
+        let store = match Store::open_patiently(url, settings.allow_privileged_role).await {
             Err(StoreError::Unmigrated) if settings.makes_tables() => {
                 store::migrate_up(url).await?;
-                Store::open(url, settings.allow_privileged_role).await?
+                Store::open_patiently(url, settings.allow_privileged_role).await?
             }
             opened => opened?,
         };

@@ -70,6 +70,21 @@ impl Store {
         Ok(store)
     }
 
+    /// As [`Store::open`], waiting for others who set the same place up at this moment: a new file is being given its
+    /// journal by one of them, who waits for nobody.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_patiently(url: &str, any_role: bool) -> Result<Self, StoreError> {
+        for _ in 1..FIRST_ATTEMPTS {
+            match Self::open(url, any_role).await {
+                Err(StoreError::Busy) => tokio::time::sleep(FIRST_WAIT).await,
+                opened => return opened,
+            }
+        }
+        Self::open(url, any_role).await
+    }
+
     async fn refuse_privileged_role(&self, any_role: bool) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Postgres(pool) if !any_role => role::refuse_privileged(pool).await,
