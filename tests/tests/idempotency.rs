@@ -534,8 +534,11 @@ fn of_many_each_has_a_key_of_its_own_and_what_is_refused_leaves_its_key_free() {
         let items = [keyed("1", "a"), keyed("2", "taken"), keyed("1", "b"), keyed("3", "c"), exclusion(&key("d"))];
         let first = bulk(&items).await;
         let words: Vec<&str> = first.iter().map(word).collect();
+        // The same again under its key is the same answer, in one chunk as in two.
+        let twice = bulk(&[keyed("9", "z"), keyed("9", "z")]).await;
+        assert_eq!((word(&twice[0]), &twice[0]), ("created", &twice[1]));
         assert_eq!(words, ["created", "active-binding-exists", "idempotency-key-reused", "created", "created"]);
-        assert_eq!(world.count("idempotency_keys").await, 2, "only what was done has a key");
+        assert_eq!(world.count("idempotency_keys").await, 3, "only what was done has a key");
 
         // Again: the keyed ones are answered as they were, the other is told what is there; nothing is written.
         let events = world.count("audit_events").await;
@@ -543,7 +546,7 @@ fn of_many_each_has_a_key_of_its_own_and_what_is_refused_leaves_its_key_free() {
         assert_eq!((&again[0], &again[3]), (&first[0], &first[3]));
         assert_eq!(word(&again[4]), "active-binding-exists");
         assert_eq!(world.count("audit_events").await, events);
-        assert_eq!(world.count("idempotency_keys").await, 2);
+        assert_eq!(world.count("idempotency_keys").await, 3);
 
         // Another decision under a key that was used; and one under the key of what was refused.
         let others = [keyed("1", "e"), keyed("2", "e")];

@@ -52,11 +52,14 @@ fn going_down_refuses_to_lose_decisions_and_workspaces() {
             assert_eq!(down(&database, target, false, false).await, Err("bindings-exist"));
             assert_eq!(states(&database).await, all, "all or nothing");
         }
-        assert_eq!(down(&database, 0, true, false).await, Err("database-not-empty"));
+        assert_eq!(down(&database, 0, true, false).await, Err("workspaces-exist"));
         assert_eq!(states(&database).await, all, "all or nothing");
         let mut raw = database.raw().await;
         assert!(raw.value("SELECT count(*) FROM provider_resource_bindings").await.unwrap().unwrap() != "0");
         raw.close().await.unwrap();
+        for unknown in [-1, 6, 99] {
+            assert_eq!(down(&database, unknown, true, true).await, Err("unknown-migration"));
+        }
         // What is about rules only loses nothing.
         assert_eq!(down(&database, 4, false, false).await, Ok(()));
         assert_eq!(down(&database, 0, true, true).await, Ok(()));

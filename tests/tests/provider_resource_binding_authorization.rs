@@ -14,7 +14,7 @@ use provident::policy::Role;
 use provident::registry::RecordRef;
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
-use provident_tests::database::{Raw, on_both_engines};
+use provident_tests::database::{Engine, Raw, on_both_engines};
 use provident_tests::installation::{Installation, exclusion, key, plane, widget};
 use provident_tests::rows::fresh_id;
 use uuid::Uuid;
@@ -506,4 +506,38 @@ fn the_log_shows_each_reader_the_environments_they_are_entitled_to() {
         let rest = world.service.audit_events(acme.owner, &acme.workspace, None, 3, 2).await.unwrap();
         assert_eq!(rest, owner[3..5]);
     });
+}
+
+#[test]
+fn a_stranger_does_not_wait_for_those_at_work_on_the_members() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        if world.database.engine() != Engine::Postgres {
+            // There one writer waits for the other, whoever they are and wherever.
+            assert_eq!(outcome(&attempt_as_stranger(&world, world.acme.workspace_id).await), "not-found");
+            return;
+        }
+        let mut raw = world.raw().await;
+        raw.execute("BEGIN").await.unwrap();
+        let lock = format!("SELECT id FROM workspaces WHERE id = '{}' FOR NO KEY UPDATE", world.acme.workspace_id);
+        raw.execute(&lock).await.unwrap();
+        // With a lock in their way that is never given up, none of these would end.
+        for workspace in [world.acme.workspace_id, fresh_id()] {
+            assert_eq!(outcome(&attempt_as_stranger(&world, workspace).await), "not-found");
+        }
+        raw.execute("ROLLBACK").await.unwrap();
+        raw.close().await.unwrap();
+    });
+}
+
+/// Every kind of work on who may what, by somebody who may nothing.
+async fn attempt_as_stranger(world: &Installation, workspace: Uuid) -> Result<(), Error> {
+    let (service, stranger, workspace) = (&world.service, world.stranger, WorkspaceRef::Id(workspace));
+    let (user, here) = (world.acme.readonly.user_id(), world.acme.environment_id);
+    let denied = |outcome: Option<Error>| assert!(matches!(outcome, Some(Error::NotFound)), "{outcome:?}");
+    denied(service.create_environment(stranger, &workspace, "Mine").await.err());
+    denied(service.grant_entitlement(stranger, &workspace, here, user).await.err());
+    denied(service.end_entitlement(stranger, &workspace, here, user).await.err());
+    denied(service.begin_sync(stranger, &workspace).await.err());
+    service.add_member(stranger, &workspace, user, Role::Owner).await.map(drop)
 }

@@ -402,9 +402,13 @@ fn an_actor_who_gives_up_a_place_does_not_know_it_from_the_next_line_on() {
         // Nor does one who leaves the workspace.
         assert_eq!(words(&world, acme.owner, &lines[2..3]).await, ["changed"]);
         let mut sync = world.service.begin_sync(second, &acme.workspace).await.unwrap();
-        let leaves = [with(lines[1].clone(), json!({ "ended": true })), line];
+        // Nor does anything they say from then on count: an environment of theirs would be nobody's.
+        let leaves = [with(lines[1].clone(), json!({ "ended": true })), line, environment("env-9")];
         let chunk = world.service.sync_chunk(&mut sync, &read(&leaves)).await.unwrap();
-        assert_eq!(chunk.answers.iter().map(word).collect::<Vec<_>>(), ["changed", "not-found environment"]);
+        let answers: Vec<String> = chunk.answers.iter().map(word).collect();
+        assert_eq!(answers, ["changed", "forbidden external_ref", "forbidden external_ref"]);
+        let made = "SELECT count(*) FROM managed_environments WHERE external_ref = 'env-9'";
+        assert_eq!(value(&world, made).await.as_deref(), Some("0"));
         assert_eq!(world.service.finish_sync(&sync).await.unwrap_err().code(), "not-found");
         let left = "SELECT count(*) FROM environment_entitlements WHERE external_ref = 'e-1' AND ended_at IS NOT NULL";
         assert_eq!(value(&world, left).await.as_deref(), Some("1"), "an entitlement outlived its membership");

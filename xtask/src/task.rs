@@ -41,7 +41,7 @@ pub(crate) fn test() -> Result<(), Problem> {
     outcome.and_then(|()| counts.are_complete())
 }
 
-/// The suites that run on both engines, by name.
+/// The suites that run on databases, by name.
 fn database_suites(root: &Path) -> Result<Vec<String>, Problem> {
     let folder = root.join("tests/tests");
     let unreadable = |error| Problem::new(format!("cannot read `{}`: {error}", folder.display()));
@@ -51,7 +51,8 @@ fn database_suites(root: &Path) -> Result<Vec<String>, Problem> {
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
-        let on_databases = fs::read_to_string(&path).map_err(unreadable)?.contains("on_both_engines");
+        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let on_databases = ["on_both_engines", "TestDatabase::migrated("].iter().any(|sign| text.contains(sign));
         if let (true, Some(name)) = (on_databases, path.file_stem()) {
             suites.push(name.to_string_lossy().into_owned());
         }
@@ -166,7 +167,9 @@ mod tests {
     #[test]
     fn every_suite_on_databases_is_found() {
         let suites = database_suites(root()).unwrap();
-        for suite in ["audit_chain", "provider_resource_binding_service", "schema", "statements"] {
+        for suite in
+            ["audit_chain", "isolation_roles", "passive", "provider_resource_binding_service", "schema", "statements"]
+        {
             assert!(suites.contains(&suite.to_owned()), "{suite}");
         }
         assert!(!suites.contains(&"vectors".to_owned()));

@@ -242,9 +242,9 @@ Examples:
 pub(super) enum DatabaseCommand {
     /// Copy everything into a database with nothing in it
     #[command(after_help = "\
-The source is the database of the data directory, or of --database-url. One state of it is copied while
-others may go on writing; every audit chain is verified where it arrived; all of it is there afterwards, or
-nothing. The master key is not copied: the copy is opened with the same one.
+The source is the database of the data directory, or of --database-url. One state of it is copied
+while others may go on writing; every audit chain is verified where it arrived; all of it is there
+afterwards, or nothing. The master key is not copied: the copy is opened with the same one.
 
 Examples:
   provident database copy --to postgres://provident_app@db/provident

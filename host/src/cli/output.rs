@@ -6,7 +6,7 @@
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use provident::audit::Finding;
-use provident::error::Error;
+use provident::error::{Conflict, Error};
 use provident_identity::{CallError, ComponentError, IdentityError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -254,9 +254,10 @@ impl From<Error> for Failure {
         };
         let message = match &error {
             Error::Refused(errors) => list(errors),
-            Error::Conflict(conflict) => match conflict.active_binding_id() {
-                Some(id) => format!("{error}: {id}"),
-                None => error.to_string(),
+            Error::Conflict(conflict) => match (conflict, conflict.active_binding_id()) {
+                (Conflict::StaleBinding { .. }, Some(id)) => format!("{error}; active now: {id}"),
+                (_, Some(id)) => format!("{error}: {id}"),
+                (_, None) => error.to_string(),
             },
             _ => error.to_string(),
         };

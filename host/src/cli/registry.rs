@@ -10,7 +10,8 @@ use provident::inventory::{ImportCounts, ImportRefusal};
 use provident::registry::{LineAnswer, RegistryItem, RegistryLine};
 use provident::service::{MAX_CHUNK_OBJECTS, RegistrySync, Service};
 use serde::Serialize;
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -41,6 +42,17 @@ struct Report {
     refusals: Vec<Refused>,
 }
 
+/// What became of a line, for whoever goes on with the ids.
+#[derive(Serialize)]
+struct Answered<'a> {
+    line: u64,
+    external_ref: Option<&'a str>,
+    state: &'static str,
+    /// Of memberships and entitlements the user's.
+    id: Option<Uuid>,
+    code: Option<&'a str>,
+}
+
 /// A sync under way.
 struct Running<'a> {
     service: &'a Service,
@@ -49,22 +61,28 @@ struct Running<'a> {
     items: Vec<RegistryItem>,
     lines: Vec<u64>,
     refusals: Vec<Refused>,
+    answers: Option<BufWriter<File>>,
 }
 
 /// `registry`.
 pub(super) async fn registry(service: &Service, output: &Output, command: RegistryCommand) -> Result<(), Failure> {
-    let RegistryCommand::Sync { scope, files } = command;
+    let RegistryCommand::Sync { scope, answers, files } = command;
     // Every file is opened before anything is written, so that a slip in the last name stops the whole command.
     let opened = files.iter().map(|file| Ok((file, key::open(file)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let unwritable = |error| Failure::usage("file-unwritable", format!("the file for answers: {error}"));
+    let answers = answers.map(|path| File::create(path).map(BufWriter::new).map_err(unwritable)).transpose()?;
     let sync = service.begin_sync(setup::actor(&scope), &scope.workspace).await?;
     let bar = progress_bar(&files);
     let mut running =
-        Running { service, sync, position: 0, items: Vec::new(), lines: Vec::new(), refusals: Vec::new() };
+        Running { service, sync, position: 0, items: Vec::new(), lines: Vec::new(), refusals: Vec::new(), answers };
     for (file, opened) in opened {
         running.take_file(file, BufReader::new(bar.wrap_read(opened))).await?;
     }
     bar.finish_and_clear();
-    let Running { sync, position, refusals, .. } = running;
+    let Running { sync, position, refusals, answers, .. } = running;
+    if let Some(mut answers) = answers {
+        answers.flush()?;
+    }
     let sync_id = sync.id();
     let counts = service.finish_sync(&sync).await?;
     let report = Report { sync_id, lines: position, counts, refusals };
@@ -97,6 +115,20 @@ impl Running<'_> {
         let items = std::mem::take(&mut self.items);
         let lines = std::mem::take(&mut self.lines);
         let chunk = self.service.sync_chunk(&mut self.sync, &items).await?;
+        if let Some(out) = &mut self.answers {
+            for ((line, item), answer) in lines.iter().zip(&items).zip(&chunk.answers) {
+                let external_ref = item.as_ref().ok().map(|line| line.external_ref.as_str());
+                let (state, id, code) = match answer {
+                    LineAnswer::Added(id) => ("added", Some(*id), None),
+                    LineAnswer::Changed(id) => ("changed", Some(*id), None),
+                    LineAnswer::Unchanged(id) => ("unchanged", Some(*id), None),
+                    LineAnswer::Refused(refusal) => ("refused", None, Some(refusal.code.as_str())),
+                };
+                serde_json::to_writer(&mut *out, &Answered { line: *line, external_ref, state, id, code })
+                    .map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
         let room = KEPT_REFUSALS - self.refusals.len();
         let refused = lines.into_iter().zip(chunk.answers).filter_map(|(line, answer)| match answer {
             LineAnswer::Refused(refusal) => Some(Refused { refusal, file: file.to_owned(), line }),

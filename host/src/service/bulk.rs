@@ -141,10 +141,11 @@ impl Service {
         let decider = Decider::Operator(actor.user_id());
         let known = References::of(&mut tx, &scope, items.iter().map(Mentioned::by_create)).await?;
         let ids = items.iter().map(|_| tx.new_id()).collect::<Result<Vec<_>, _>>()?;
+        let twins = twins(items);
         let mut answers = self.done_before_of(&mut tx, actor, (workspace_id, environment_id), items, &ids).await?;
         let mut candidates = Candidates::new();
         for ((at, item), id) in items.iter().enumerate().zip(&ids) {
-            if answers.contains_key(&at) {
+            if answers.contains_key(&at) || twins.contains_key(&at) {
                 continue;
             }
             match self.first_decision(&tx, &known, (*id, decider), item) {
@@ -173,11 +174,17 @@ impl Service {
         for (key, candidates) in candidates {
             answer(&mut answers, candidates, holders.get(&key))?;
         }
+        for (at, first) in twins {
+            if let Some(same) = answers.get(&first).cloned() {
+                answers.insert(at, same);
+            }
+        }
         Ok(answers.into_values().collect())
     }
 
     /// Claims the key of each item that has one, in the order of the keys, and answers those that were done before. A
-    /// key stands for one item: a second of the same chunk is refused. What is refused later frees its key.
+    /// key stands for one request: another one under it in the same chunk is refused, and the same one again is left
+    /// out. What is refused later frees its key.
     async fn done_before_of(
         &self,
         tx: &mut WriteTx,
@@ -194,6 +201,7 @@ impl Service {
                 Entry::Vacant(free) => {
                     free.insert((at, item, *id));
                 }
+                Entry::Occupied(first) if is_same(first.get().1, item) => {}
                 Entry::Occupied(_) => {
                     answers.insert(at, BulkAnswer::refused(Conflict::IdempotencyKeyReused.into())?);
                 }
@@ -213,6 +221,28 @@ impl Service {
             }
         }
         Ok(answers)
+    }
+}
+
+/// The items that ask again, under its key, for what an item before them asks for, each with that one.
+fn twins(items: &[CreateBinding]) -> BTreeMap<usize, usize> {
+    let mut firsts: HashMap<&str, usize> = HashMap::new();
+    let mut twins = BTreeMap::new();
+    for (at, item) in items.iter().enumerate() {
+        let Some(key) = &item.idempotency_key else { continue };
+        let first = *firsts.entry(key.as_str()).or_insert(at);
+        if first != at && items.get(first).is_some_and(|first| is_same(first, item)) {
+            twins.insert(at, first);
+        }
+    }
+    twins
+}
+
+/// Whether two requests say the same.
+fn is_same(one: &CreateBinding, other: &CreateBinding) -> bool {
+    match (serde_json::to_string(one), serde_json::to_string(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 

@@ -9,9 +9,9 @@ use crate::audit::{Draft, Operation};
 use crate::binding::Decider;
 use crate::error::{Conflict, Error};
 use crate::page::{Page, PageRequest};
-use crate::policy::{self, Capability, FIRST_ROLE, Reach, Role};
+use crate::policy::{self, Capability, FIRST_ROLE, Reach, Role, Standing};
 use crate::registry::RecordRef;
-use crate::store::WriteTx;
+use crate::store::{EnvironmentScope, WriteTx};
 use crate::workspace::{Entitlement, Membership, WorkspaceRef};
 
 impl Service {
@@ -156,8 +156,7 @@ impl Service {
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let operation = Operation::EntitlementGrant;
-        tx.lock_workspace(workspace_id).await?;
-        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, scope) = standing_alone(&mut tx, workspace_id, actor, environment_id).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
         let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
         let (theirs, _) = tx.locked_standing(workspace_id, user_id, environment_id).await?;
@@ -197,8 +196,7 @@ impl Service {
         user_id: Uuid,
     ) -> Result<Entitlement, Error> {
         let operation = Operation::EntitlementEnd;
-        tx.lock_workspace(workspace_id).await?;
-        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, scope) = standing_alone(&mut tx, workspace_id, actor, environment_id).await?;
         let ask = Ask::environment(actor, operation, Capability::WorkspaceManage);
         let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
         if tx.membership_role(workspace_id, user_id).await? == Some(FIRST_ROLE)
@@ -221,12 +219,28 @@ impl Service {
         workspace_id: Uuid,
         operation: Operation,
     ) -> Result<WriteTx, Error> {
-        tx.lock_workspace(workspace_id).await?;
-        let (standing, _) = tx.locked_standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        let (standing, _) = standing_alone(&mut tx, workspace_id, actor, Uuid::nil()).await?;
         let ask = Ask::workspace(actor, operation, Capability::WorkspaceManage);
         let (tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
         Ok(tx)
     }
+}
+
+/// How an actor stands, for work on who may what: a member's standing is read as the only one at such work in the
+/// workspace, and stays so. A stranger waits for nobody and keeps nobody waiting: otherwise a workspace that is there
+/// could be told from one that is not by how long the answer takes.
+pub(super) async fn standing_alone(
+    tx: &mut WriteTx,
+    workspace_id: Uuid,
+    actor: Actor,
+    environment_id: Uuid,
+) -> Result<(Standing, Option<EnvironmentScope>), Error> {
+    let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+    if !standing.is_member() {
+        return Ok((standing, scope));
+    }
+    tx.lock_workspace(workspace_id).await?;
+    Ok(tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?)
 }
 
 fn about_member(operation: Operation, actor: Actor, user_id: Uuid, role: Option<Role>) -> Draft {

@@ -29,8 +29,8 @@ impl Service {
     /// Takes the tables down to migration `target`, 0 being before the first: all of it or nothing.
     ///
     /// # Errors
-    /// `bindings-exist` if decisions would be lost and `discard_bindings` does not say so; `database-not-empty` if
-    /// whole workspaces would and `discard_all` does not say so.
+    /// `bindings-exist` if decisions would be lost and `discard_bindings` does not say so; `workspaces-exist` if
+    /// whole workspaces would and `discard_all` does not say so; `unknown-migration`.
     pub async fn migrate_down(
         _plane: &SystemPlane,
         database_url: &str,

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use self::mirror::{Mirror, Sighting};
+use super::membership::standing_alone;
 use super::{Ask, MAX_CHUNK_OBJECTS, Service};
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
@@ -141,8 +142,7 @@ impl Service {
         operation: Operation,
         capability: Capability,
     ) -> Result<WriteTx, Error> {
-        tx.lock_workspace(sync.workspace_id).await?;
-        let (standing, _) = tx.locked_standing(sync.workspace_id, sync.actor.user_id(), Uuid::nil()).await?;
+        let (standing, _) = standing_alone(&mut tx, sync.workspace_id, sync.actor, Uuid::nil()).await?;
         let ask = Ask::workspace(sync.actor, operation, capability);
         let (tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
         Ok(tx)

@@ -31,6 +31,12 @@ pub enum StoreError {
     /// Going down would discard decisions.
     #[error("there are bindings: add --discard-bindings to lose them")]
     BindingsExist,
+    /// Going down would discard what everything else hangs on.
+    #[error("there are workspaces, users and audit trails: add --discard-all to lose them")]
+    WorkspacesExist,
+    /// No migration has this number.
+    #[error("there is no migration of this number")]
+    UnknownMigration,
     /// A database that something is to be copied into has something in it.
     #[error("the database to copy into is not empty")]
     NotEmpty,
@@ -75,6 +81,8 @@ impl StoreError {
         "database-not-initialised",
         "database-role-privileged",
         "bindings-exist",
+        "workspaces-exist",
+        "unknown-migration",
         "database-not-empty",
         "database-busy",
         "deadline-exceeded",
@@ -95,6 +103,8 @@ impl StoreError {
             Self::NotInitialised => "database-not-initialised",
             Self::PrivilegedRole => "database-role-privileged",
             Self::BindingsExist => "bindings-exist",
+            Self::WorkspacesExist => "workspaces-exist",
+            Self::UnknownMigration => "unknown-migration",
             Self::NotEmpty => "database-not-empty",
             Self::Busy => "database-busy",
             Self::DeadlineExceeded => "deadline-exceeded",
@@ -113,7 +123,13 @@ impl StoreError {
 
     /// Of a lost connection during COMMIT nobody knows whether it happened.
     pub(super) fn while_committing(error: sqlx::Error) -> Self {
+        // A disk that fails under SQLite: what was being written may be found again, or not.
+        let disk = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code.len() < 5 && code.parse::<u32>().is_ok_and(|code| code & 0xff == 10));
         match Self::from(error) {
+            _ if disk => Self::OutcomeUnknown,
             Self::Unavailable(_) => Self::OutcomeUnknown,
             other => other,
         }

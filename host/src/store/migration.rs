@@ -143,8 +143,8 @@ async fn up_once(url: &str) -> Result<bool, StoreError> {
 /// Takes the tables down to migration `target`; 0 is before the first. All of it or nothing.
 ///
 /// # Errors
-/// [`StoreError::BindingsExist`] if decisions would be lost, unless `discard_bindings`; [`StoreError::NotEmpty`] if
-/// workspaces and their audit chains would, unless `discard_all`.
+/// [`StoreError::BindingsExist`] if decisions would be lost, unless `discard_bindings`; [`StoreError::WorkspacesExist`] if
+/// workspaces and their audit chains would, unless `discard_all`; [`StoreError::UnknownMigration`].
 pub(crate) async fn migrate_down(
     url: &str,
     target: i64,
@@ -152,6 +152,9 @@ pub(crate) async fn migrate_down(
     discard_all: bool,
 ) -> Result<(), StoreError> {
     let mut connection = Migrating::connect(url, false).await?;
+    if target != 0 && !connection.known().version_exists(target) {
+        return Err(StoreError::UnknownMigration);
+    }
     let last = connection.applied().await?.last().map_or(0, |(version, ..)| *version);
     let bindings = target < BINDINGS && last >= BINDINGS && !discard_bindings;
     let workspaces = target < FOUNDATION && last >= FOUNDATION && !discard_all;
@@ -163,6 +166,7 @@ pub(crate) async fn migrate_down(
                 refuse_bindings(sqlx::query_scalar(ANY_BINDING).fetch_optional(&mut *tx).await?)?;
             }
             if workspaces {
+                tx.execute("ALTER TABLE audit_heads NO FORCE ROW LEVEL SECURITY").await?;
                 refuse_workspaces(sqlx::query_scalar(ANY_WORKSPACE).fetch_optional(&mut *tx).await?)?;
             }
             POSTGRES.undo(&mut *tx, target).await?;
@@ -184,14 +188,16 @@ pub(crate) async fn migrate_down(
 }
 
 const ANY_BINDING: &str = "SELECT binding_status FROM provider_resource_bindings LIMIT 1";
-const ANY_WORKSPACE: &str = "SELECT slug FROM workspaces WHERE slug <> 'platform' LIMIT 1";
+/// Whoever has set a database up has made the platform's chain begin; users and workspaces come after.
+const ANY_WORKSPACE: &str = "SELECT 'set up' FROM audit_heads UNION ALL SELECT slug FROM workspaces \
+                             WHERE slug <> 'platform' LIMIT 1";
 
 fn refuse_bindings(found: Option<String>) -> Result<(), StoreError> {
     found.map_or(Ok(()), |_| Err(StoreError::BindingsExist))
 }
 
 fn refuse_workspaces(found: Option<String>) -> Result<(), StoreError> {
-    found.map_or(Ok(()), |_| Err(StoreError::NotEmpty))
+    found.map_or(Ok(()), |_| Err(StoreError::WorkspacesExist))
 }
 
 /// Refuses a database whose tables are not the ones this program knows.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, Postgres, SqlitePool, Transaction};
 use uuid::Uuid;
 
 use super::engine::Tx;
@@ -109,7 +109,7 @@ impl Store {
         let tx = match &self.engine {
             Engine::Postgres(pool) => {
                 let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", scope_to(workspace_id));
-                Tx::Postgres(pool.begin_with(AssertSqlSafe(begin)).await?)
+                Tx::Postgres(begin_whole(pool, begin).await?)
             }
             Engine::Sqlite { readers, .. } => Tx::Sqlite(readers.begin_with("BEGIN").await?),
         };
@@ -145,7 +145,7 @@ impl Store {
                      SET LOCAL statement_timeout = {left_ms}",
                     scope_to(workspace_id)
                 );
-                Tx::Postgres(pool.begin_with(AssertSqlSafe(begin)).await?)
+                Tx::Postgres(begin_whole(pool, begin).await?)
             }
             // A plain BEGIN becomes a writer halfway through, and then loses at once to whoever was first.
             Engine::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
@@ -166,6 +166,15 @@ impl Store {
             Err(StoreError::InvalidUrl)
         }
     }
+}
+
+/// Begins a transaction in a task of its own. Whoever asked may be gone before the server answers, when their time is up;
+/// a BEGIN that nobody waits for would leave its connection in a transaction that the pool does not know of. Here it is
+/// waited for, and rolled back.
+async fn begin_whole(pool: &PgPool, begin: String) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+    Ok(begun.await.map_err(|_| StoreError::Unavailable("the connection is gone".to_owned()))??)
 }
 
 /// How a PostgreSQL database is connected to.

@@ -191,7 +191,8 @@ Each line is a JSON object of at most 64 KiB, with `mode` and one of `subject` (
 `subject_inventory_item_id` and `subject_descriptor`; if need be `subject_domain`, `resource`,
 `resource_inventory_item_id` or `resource_descriptor`, `provider_connection_id`,
 `legacy_subject_key`, `note`, `reason`, and `source_operation_run_id`,
-`source_baseline_snapshot_id`, `source_inventory_item_id`, `source_policy_version_id`.
+`source_baseline_snapshot_id`, `source_inventory_item_id`, `source_policy_version_id`,
+`idempotency_key`.
 Blank lines are none.
 
 Five hundred lines are decided in one transaction; what is wrong with one line spoils no other.

@@ -96,6 +96,8 @@ pub(super) struct Mirror<'a> {
     pub(super) known: Known,
     pub(super) earlier: &'a HashMap<Sighting, u64>,
     pub(super) seen: HashMap<Sighting, u64>,
+    /// Whether the actor has given up, a line before, what they act by.
+    resigned: bool,
 }
 
 impl<'a> Mirror<'a> {
@@ -108,7 +110,7 @@ impl<'a> Mirror<'a> {
         lines: impl Iterator<Item = &'l RegistryLine> + Clone,
     ) -> Result<Self, Error> {
         let known = Known::of(tx, workspace_id, actor_id, lines).await?;
-        Ok(Self { workspace_id, actor_id, known, earlier, seen: HashMap::new() })
+        Ok(Self { workspace_id, actor_id, known, earlier, seen: HashMap::new(), resigned: false })
     }
 
     /// The rows these lines spoke of, and where.
@@ -119,6 +121,9 @@ impl<'a> Mirror<'a> {
     /// Does what a line says.
     pub(super) async fn answer(&mut self, tx: &mut WriteTx, line: &RegistryLine) -> Result<LineAnswer, Error> {
         let answer = match &line.record {
+            _ if self.resigned => {
+                Err(refused("forbidden", "external_ref", "a line before has ended what the actor acts by"))
+            }
             Record::Environment { display_name } => self.environment(tx, line, display_name).await,
             Record::Membership { user_id, role, ended } => self.membership(tx, line, *user_id, *role, *ended).await,
             Record::Entitlement { environment, user_id, ended } => {
@@ -261,6 +266,7 @@ impl<'a> Mirror<'a> {
     }
 
     fn keep_membership(&mut self, line: &RegistryLine, user_id: Uuid, role: Role, ended: bool) {
+        self.resigned |= user_id == self.actor_id && (ended || role != FIRST_ROLE);
         let external_ref = Some(line.external_ref.as_str().to_owned());
         let row = KnownMembership {
             user_id,
