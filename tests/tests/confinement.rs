@@ -418,7 +418,7 @@ fn a_program_that_lets_notes_out_is_caught() {
         let said = String::from_utf8_lossy(&ran.stderr);
         assert_eq!(ran.status.success(), way.is_empty(), "{way}: {said}");
         if !way.is_empty() {
-            assert!(said.contains("canary-note-") && said.contains("failed on sqlite and postgres"), "{way}: {said}");
+            assert!(said.contains("canary-note-") && said.contains("failed on "), "{way}: {said}");
         }
     }
 }
