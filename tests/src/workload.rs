@@ -33,8 +33,8 @@ pub async fn every_operation(world: &Installation) {
     platform(world).await;
 }
 
-/// Runs every operation there is inside a workspace nothing was done in yet. What it names it names after the
-/// workspace: the keys, ids and labels of two have nothing in common.
+/// Runs every operation there is inside a workspace nothing was done in yet. Its subjects, resources and ids
+/// are of that workspace alone; a platform's names for its records are the same in every one.
 ///
 /// # Panics
 ///
