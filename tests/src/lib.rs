@@ -12,6 +12,7 @@ pub mod hostile;
 pub mod installation;
 pub mod partition;
 pub mod postgres;
+pub mod product;
 pub mod program;
 pub mod proxy;
 pub mod replay;

@@ -15,13 +15,13 @@ use provident_identity::ResolutionMode;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::installation::{Installation, exclusion, key, plane, widget};
+use crate::installation::{Installation, Tenant, exclusion, key, plane, widget};
 
-const CONNECTION: Uuid = Uuid::from_u128(0xc0);
-const RUN: Uuid = Uuid::from_u128(0xd0);
-const POLICY_VERSION: Uuid = Uuid::from_u128(0xd1);
-const SNAPSHOT: Uuid = Uuid::from_u128(0xd2);
-const PROFILE: Uuid = Uuid::from_u128(0xd3);
+const CONNECTION: u128 = 0xc0;
+const RUN: u128 = 0xd0;
+const POLICY_VERSION: u128 = 0xd1;
+const SNAPSHOT: u128 = 0xd2;
+const PROFILE: u128 = 0xd3;
 
 /// Runs every operation, on an installation nothing was done in yet.
 ///
@@ -29,24 +29,49 @@ const PROFILE: Uuid = Uuid::from_u128(0xd3);
 ///
 /// When one is refused that should not be.
 pub async fn every_operation(world: &Installation) {
-    registry(world).await;
-    mirrored(world).await;
-    inventory(world).await;
-    let ended = decisions(world).await;
-    look_ups(world, &ended).await;
-    audit(world).await;
-    people(world).await;
+    every_operation_of(world, &world.acme).await;
     platform(world).await;
 }
 
-async fn registry(world: &Installation) {
-    let (acme, here) = (&world.acme, world.acme.environment_id);
-    world.connection(acme, here, "fake", CONNECTION).await;
+/// Runs every operation there is inside a workspace nothing was done in yet. Its subjects, resources and ids
+/// are of that workspace alone; a platform's names for its records are the same in every one.
+///
+/// # Panics
+///
+/// When one is refused that should not be.
+pub async fn every_operation_of(world: &Installation, tenant: &Tenant) {
+    registry(world, tenant).await;
+    mirrored(world, tenant).await;
+    inventory(world, tenant).await;
+    let ended = decisions(world, tenant).await;
+    look_ups(world, tenant, &ended).await;
+    audit(world, tenant).await;
+    people(world, tenant).await;
+}
+
+/// A name of the tenant's own.
+fn mine(tenant: &Tenant, name: &str) -> String {
+    format!("{name}-{}", tenant.workspace_id.simple())
+}
+
+/// An id of the tenant's own.
+fn id_of(tenant: &Tenant, number: u128) -> Uuid {
+    Uuid::from_u128(tenant.workspace_id.as_u128() ^ number)
+}
+
+async fn registry(world: &Installation, tenant: &Tenant) {
+    let here = tenant.environment_id;
+    world.connection(tenant, here, "fake", id_of(tenant, CONNECTION)).await;
     let mut raw = world.raw().await;
-    world.row(acme, here, "operation_runs").with("id", RUN).insert(&mut raw).await.unwrap();
-    world.row(acme, here, "policy_versions").with("id", POLICY_VERSION).insert(&mut raw).await.unwrap();
+    world.row(tenant, here, "operation_runs").with("id", id_of(tenant, RUN)).insert(&mut raw).await.unwrap();
+    world
+        .row(tenant, here, "policy_versions")
+        .with("id", id_of(tenant, POLICY_VERSION))
+        .insert(&mut raw)
+        .await
+        .unwrap();
     raw.close().await.unwrap();
-    world.snapshot(acme, SNAPSHOT, PROFILE, &[here]).await;
+    world.snapshot(tenant, id_of(tenant, SNAPSHOT), id_of(tenant, PROFILE), &[here]).await;
 }
 
 /// A customer as a platform brings one: a line of each kind, about a user who is a member of nothing yet.
@@ -81,11 +106,11 @@ pub fn customer(user: Uuid, role: &str) -> Vec<RegistryItem> {
 }
 
 /// A platform's rows: made, changed, and ended.
-async fn mirrored(world: &Installation) {
-    let (service, acme) = (&world.service, &world.acme);
+async fn mirrored(world: &Installation, tenant: &Tenant) {
+    let service = &world.service;
     let user = service.create_user(&plane(), "Somebody mirrored").await.unwrap().id;
     for role in ["readonly", "operator"] {
-        let mut sync = service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
+        let mut sync = service.begin_sync(tenant.owner, &tenant.workspace).await.unwrap();
         let chunk = service.sync_chunk(&mut sync, &customer(user, role)).await.unwrap();
         assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
         service.finish_sync(&sync).await.unwrap();
@@ -113,47 +138,50 @@ async fn mirrored(world: &Installation) {
     ];
     let items: Vec<RegistryItem> =
         other.iter().zip(0..).map(|(line, at)| RegistryLine::read(at, &line.to_string())).collect();
-    let mut sync = service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
+    let mut sync = service.begin_sync(tenant.owner, &tenant.workspace).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &items).await.unwrap();
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
     let place: RecordRef = "ref:site-1".parse().unwrap();
     let (filter, page) = (BindingFilter::default(), PageRequest::default());
-    service.bindings(acme.owner, &acme.workspace, place, &filter, page).await.unwrap();
+    service.bindings(tenant.owner, &tenant.workspace, place, &filter, page).await.unwrap();
 }
 
-async fn inventory(world: &Installation) {
-    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
-    let (at, here) = (&acme.workspace, acme.environment_id);
+async fn inventory(world: &Installation, tenant: &Tenant) {
+    let (service, page) = (&world.service, PageRequest::default());
+    let (at, here) = (&tenant.workspace, tenant.environment_id);
     // Twice the same: what is new, and what was only seen again.
     for _ in 0..2 {
-        let mut import = service.begin_import(acme.manager, at, here, None).await.unwrap();
-        service.import_chunk(&mut import, &[Ok((0, widget("W"))), Ok((1, widget("I")))]).await.unwrap();
+        let mut import = service.begin_import(tenant.manager, at, here, None).await.unwrap();
+        service
+            .import_chunk(&mut import, &[Ok((0, widget(&mine(tenant, "W")))), Ok((1, widget(&mine(tenant, "I"))))])
+            .await
+            .unwrap();
         service.finish_import(&import).await.unwrap();
     }
-    let items = service.inventory(acme.owner, at, here, &InventoryFilter::default(), page).await.unwrap().items;
-    service.inventory_item(acme.owner, at, items.first().unwrap().id).await.unwrap();
+    let items = service.inventory(tenant.owner, at, here, &InventoryFilter::default(), page).await.unwrap().items;
+    service.inventory_item(tenant.owner, at, items.first().unwrap().id).await.unwrap();
     let line = json!({ "kind": "policy_version", "external_ref": "version-of-item", "environment": { "id": here },
         "inventory_item_id": items.first().unwrap().id, "version_label": "1" });
-    let mut sync = service.begin_sync(acme.owner, at).await.unwrap();
+    let mut sync = service.begin_sync(tenant.owner, at).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &[RegistryLine::read(0, &line.to_string())]).await.unwrap();
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
 }
 
 /// Answers a revoked binding.
-async fn decisions(world: &Installation) -> Binding {
-    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
-    let (manager, at, here) = (acme.manager, &acme.workspace, acme.environment_id);
+async fn decisions(world: &Installation, tenant: &Tenant) -> Binding {
+    let (service, page) = (&world.service, PageRequest::default());
+    let (manager, at, here) = (tenant.manager, &tenant.workspace, tenant.environment_id);
     let items = service.inventory(manager, at, here, &InventoryFilter::default(), page).await.unwrap().items;
-    let mut request = exclusion(&key("bound"));
+    let mut request = exclusion(&key(&mine(tenant, "bound")));
     request.mode = ResolutionMode::ManualBinding;
     request.legacy_subject_key = Some(LegacySubjectKey::new("former"));
-    request.resource = Some(ResourceRef::Descriptor(Box::new(widget("R"))));
-    request.provider_connection_id = Some(CONNECTION);
+    request.resource = Some(ResourceRef::Descriptor(Box::new(widget(&mine(tenant, "R")))));
+    request.provider_connection_id = Some(id_of(tenant, CONNECTION));
     request.sources = Sources {
-        operation_run_id: Some(RUN),
-        baseline_snapshot_id: Some(SNAPSHOT),
+        operation_run_id: Some(id_of(tenant, RUN)),
+        baseline_snapshot_id: Some(id_of(tenant, SNAPSHOT)),
         inventory_item_id: Some(items.first().unwrap().id),
-        policy_version_id: Some(POLICY_VERSION),
+        policy_version_id: Some(id_of(tenant, POLICY_VERSION)),
     };
     let first = service.create_binding(manager, at, here, &request).await.unwrap();
     // Somebody was first.
@@ -161,81 +189,83 @@ async fn decisions(world: &Installation) -> Binding {
     let mut succession = SupersedeBinding::new(ResolutionMode::AcceptedLimitation);
     succession.note = Some(Note::new("as it is"));
     let second = service.supersede_binding(manager, at, first.id, &succession).await.unwrap();
-    let revoked = service.revoke_binding(acme.owner, at, second.id, Some(&Note::new("gone"))).await.unwrap();
-    service.redact_note(acme.owner, at, revoked.id).await.unwrap();
+    let revoked = service.revoke_binding(tenant.owner, at, second.id, Some(&Note::new("gone"))).await.unwrap();
+    service.redact_note(tenant.owner, at, revoked.id).await.unwrap();
     // After another has ended.
-    service.create_binding(manager, at, here, &exclusion(&key("bound"))).await.unwrap();
+    service.create_binding(manager, at, here, &exclusion(&key(&mine(tenant, "bound")))).await.unwrap();
 
     let mut by_item = exclusion("");
     by_item.subject = SubjectRef::InventoryItem(items.get(1).unwrap().id);
     service.create_binding(manager, at, here, &by_item).await.unwrap();
-    let mut automatic =
-        CreateBinding::new(ResolutionMode::ExactProviderIdentity, SubjectRef::Descriptor(Box::new(widget("E"))));
-    automatic.resource = Some(ResourceRef::Descriptor(Box::new(widget("E"))));
+    let mut automatic = CreateBinding::new(
+        ResolutionMode::ExactProviderIdentity,
+        SubjectRef::Descriptor(Box::new(widget(&mine(tenant, "E")))),
+    );
+    automatic.resource = Some(ResourceRef::Descriptor(Box::new(widget(&mine(tenant, "E")))));
     automatic.reason = Some("same-id".to_owned());
     let system = SystemActor::of_the_host();
-    service.create_automatic_binding(&system, acme.workspace_id, here, &automatic).await.unwrap();
-    let mut keyed = exclusion(&key("keyed"));
+    service.create_automatic_binding(&system, tenant.workspace_id, here, &automatic).await.unwrap();
+    let mut keyed = exclusion(&key(&mine(tenant, "keyed")));
     keyed.idempotency_key = Some("again".parse().unwrap());
     for _ in 0..2 {
         service.create_binding(manager, at, here, &keyed).await.unwrap();
     }
-    many(world).await;
+    many(world, tenant).await;
     // Denied, and told of.
-    service.create_binding(acme.readonly, at, here, &exclusion(&key("denied"))).await.unwrap_err();
-    service.create_binding(world.stranger, at, here, &exclusion(&key("denied"))).await.unwrap_err();
+    service.create_binding(tenant.readonly, at, here, &exclusion(&key(&mine(tenant, "denied")))).await.unwrap_err();
+    service.create_binding(world.stranger, at, here, &exclusion(&key(&mine(tenant, "denied")))).await.unwrap_err();
     revoked
 }
 
 /// Many at once: free, taken, refused, and with keys of their own, of which one is not made after all.
-async fn many(world: &Installation) {
-    let (service, acme) = (&world.service, &world.acme);
+async fn many(world: &Installation, tenant: &Tenant) {
+    let service = &world.service;
     let (filter, page) = (InventoryFilter::default(), PageRequest::default());
     let items =
-        service.inventory(acme.manager, &acme.workspace, acme.environment_id, &filter, page).await.unwrap().items;
+        service.inventory(tenant.manager, &tenant.workspace, tenant.environment_id, &filter, page).await.unwrap().items;
     let mut of_item = exclusion("");
     of_item.subject = SubjectRef::InventoryItem(items.first().unwrap().id);
-    of_item.provider_connection_id = Some(CONNECTION);
-    of_item.sources.operation_run_id = Some(RUN);
-    of_item.sources.policy_version_id = Some(POLICY_VERSION);
-    of_item.sources.baseline_snapshot_id = Some(SNAPSHOT);
-    let mut made = exclusion(&key("many"));
+    of_item.provider_connection_id = Some(id_of(tenant, CONNECTION));
+    of_item.sources.operation_run_id = Some(id_of(tenant, RUN));
+    of_item.sources.policy_version_id = Some(id_of(tenant, POLICY_VERSION));
+    of_item.sources.baseline_snapshot_id = Some(id_of(tenant, SNAPSHOT));
+    let mut made = exclusion(&key(&mine(tenant, "many")));
     made.idempotency_key = Some("many-1".parse().unwrap());
-    let mut taken = exclusion(&key("many"));
+    let mut taken = exclusion(&key(&mine(tenant, "many")));
     taken.idempotency_key = Some("many-2".parse().unwrap());
     let items = [of_item, made, taken, exclusion("no key")];
     for _ in 0..2 {
-        let (at, here) = (&acme.workspace, acme.environment_id);
-        assert_eq!(service.bulk_create_bindings(acme.manager, at, here, &items).await.unwrap().len(), 4);
+        let (at, here) = (&tenant.workspace, tenant.environment_id);
+        assert_eq!(service.bulk_create_bindings(tenant.manager, at, here, &items).await.unwrap().len(), 4);
     }
 }
 
-async fn look_ups(world: &Installation, ended: &Binding) {
-    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
-    let (who, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
+async fn look_ups(world: &Installation, tenant: &Tenant, ended: &Binding) {
+    let (service, page) = (&world.service, PageRequest::default());
+    let (who, at, here) = (tenant.owner, &tenant.workspace, tenant.environment_id);
     service.binding(who, at, ended.id).await.unwrap();
     service.bindings(who, at, here, &BindingFilter::default(), page).await.unwrap();
-    let keys = [key("bound"), key("never")];
+    let keys = [key(&mine(tenant, "bound")), key(&mine(tenant, "never"))];
     assert_eq!(service.lookup(who, at, here, &keys, None).await.unwrap().len(), 2);
     assert_eq!(service.lookup(who, at, here, &keys, Some(ended.decided_at)).await.unwrap().len(), 2);
-    service.bindings_of_resource(who, at, here, &key("R"), page).await.unwrap();
+    service.bindings_of_resource(who, at, here, &key(&mine(tenant, "R")), page).await.unwrap();
     service.history_of_binding(who, at, ended.id, page).await.unwrap();
-    service.history_of_subject(who, at, here, &key("bound"), page).await.unwrap();
+    service.history_of_subject(who, at, here, &key(&mine(tenant, "bound")), page).await.unwrap();
 }
 
-async fn audit(world: &Installation) {
-    let (service, acme) = (&world.service, &world.acme);
-    let (at, plane) = (&acme.workspace, plane());
-    service.audit_events(acme.owner, at, None, 0, 10).await.unwrap();
-    service.verify_audit(Auditor::Member(acme.owner), at, None).await.unwrap().unwrap();
+async fn audit(world: &Installation, tenant: &Tenant) {
+    let service = &world.service;
+    let (at, plane) = (&tenant.workspace, plane());
+    service.audit_events(tenant.owner, at, None, 0, 10).await.unwrap();
+    service.verify_audit(Auditor::Member(tenant.owner), at, None).await.unwrap().unwrap();
     service.audit_checkpoint(Auditor::System(&plane), at).await.unwrap();
     let mut export = service.export_audit(Auditor::System(&plane), at).await.unwrap();
     assert!(!export.next_events().await.unwrap().is_empty());
 }
 
-async fn people(world: &Installation) {
-    let (service, acme, page) = (&world.service, &world.acme, PageRequest::default());
-    let (owner, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
+async fn people(world: &Installation, tenant: &Tenant) {
+    let (service, page) = (&world.service, PageRequest::default());
+    let (owner, at, here) = (tenant.owner, &tenant.workspace, tenant.environment_id);
     let user = service.create_user(&plane(), "Somebody").await.unwrap().id;
     service.add_member(owner, at, user, Role::Readonly).await.unwrap();
     service.grant_entitlement(owner, at, here, user).await.unwrap();
@@ -247,7 +277,8 @@ async fn people(world: &Installation) {
     service.end_membership(owner, at, owner.user_id()).await.unwrap_err();
     service.members(owner, at, page).await.unwrap();
     service.create_environment(owner, at, "Another").await.unwrap();
-    service.environments(owner, &"acme".parse().unwrap(), page).await.unwrap();
+    let slug = if tenant.workspace_id == world.acme.workspace_id { "acme" } else { "rival" };
+    service.environments(owner, &slug.parse().unwrap(), page).await.unwrap();
 }
 
 async fn platform(world: &Installation) {

@@ -4,15 +4,14 @@
 
 use std::fmt::Write as _;
 
-use identity_component::decision::{self, Decision};
 use identity_component::key;
-use identity_component::model::{ActorKind, DecisionAction, KeyForm, ResolutionMode, SubjectClass};
+use identity_component::model::{ActorKind, KeyForm, ResolutionMode, SubjectClass};
 use provident_tests::catalog;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
+use provident_tests::product::{Candidate, product, rules};
 use provident_tests::rows::{
     ENVIRONMENT, FOREIGN, LATER, MEMBER, NOTHING, OTHER_WORKSPACE, PROVIDER, Row, SECOND_CONNECTION, SECOND_PROVIDER,
-    SISTER, THEN, Value, WORKSPACE, connection_of, fresh, fresh_key, item_of, run_of, snapshot_of, valid, version_of,
-    world,
+    SISTER, THEN, Value, WORKSPACE, connection_of, fresh_key, item_of, run_of, snapshot_of, valid, version_of, world,
 };
 
 const BINDINGS: &str = "provider_resource_bindings";
@@ -257,104 +256,8 @@ async fn sqlite_never_brings_an_ended_binding_back() {
     }
 }
 
-/// A decision of the product: what the rules judge and what the row is made of.
-#[derive(Debug, Clone)]
-struct Candidate {
-    mode: ResolutionMode,
-    actor: ActorKind,
-    class: SubjectClass,
-    subject: String,
-    resource: Option<String>,
-    note: Option<String>,
-    reason: Option<String>,
-}
-
 /// The verdict of the rules on a decision: whether it may be made.
 type Verdict = fn(&Candidate) -> bool;
-
-fn rules(candidate: &Candidate) -> bool {
-    decision::check(&Decision {
-        action: DecisionAction::Create,
-        actor: candidate.actor,
-        mode: Some(Some(candidate.mode)),
-        subject: &candidate.subject,
-        resource: candidate.resource.as_deref(),
-        note: candidate.note.as_deref(),
-        reason: candidate.reason.as_deref(),
-    })
-    .is_ok()
-}
-
-impl Candidate {
-    /// The row the decision would leave, the descriptor's columns filled from the resource's key.
-    fn row(&self) -> Row {
-        let by_operator = self.actor == ActorKind::Operator;
-        let row = binding()
-            .with("resolution_mode", self.mode.as_str())
-            .with("decided_by_kind", self.actor.as_str())
-            .with("decided_by_user_id", by_operator.then_some(MEMBER))
-            .with("subject_class", self.class.as_str())
-            .with("subject_type_key", "t")
-            .with("canonical_subject_key", self.subject.as_str())
-            .with("operator_note", self.note.as_deref())
-            .with("resolution_reason", self.reason.as_deref())
-            .with("provider_resource_id", Value::Null)
-            .with("provider_resource_type", Value::Null)
-            .with("resource_key", self.resource.as_deref());
-        let Some(resource) = &self.resource else { return row };
-        let row = row.with("provider_resource_type", "w");
-        let mut parts = resource.rsplit(':');
-        let (value, form) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let column = match form {
-            "id" => "provider_resource_id",
-            "ext" => "provider_resource_external_id",
-            _ => "provider_resource_discriminator",
-        };
-        row.with(column, value)
-    }
-}
-
-/// Mode × actor × subject class and form × resource × note × reason; each with a subject of its own.
-fn product() -> Vec<Candidate> {
-    let forms = [KeyForm::Id, KeyForm::Ext, KeyForm::Disc];
-    let long = "n".repeat(2001);
-    let mut candidates = Vec::new();
-    for &mode in ResolutionMode::ALL {
-        for &actor in ActorKind::ALL {
-            for &class in SubjectClass::ALL {
-                for form in forms {
-                    for resource in 0..6 {
-                        for note in [None, Some("because"), Some(long.as_str())] {
-                            for reason in [None, Some("same-name"), Some("Free text")] {
-                                let number = fresh();
-                                let (token, form) = (class.token(), form.as_str());
-                                let subject = format!("provider:fake:{token}:t:w:{form}:{number}");
-                                let resource = match resource {
-                                    0 => None,
-                                    1 => Some(subject.clone()),
-                                    2 => Some(format!("provider:fake:policy:t:w:id:r{number}")),
-                                    3 => Some(format!("provider:fake:foundation:t:w:ext:r{number}")),
-                                    4 => Some(format!("provider:fake:builtin:t:w:disc:r{number}")),
-                                    _ => Some(format!("provider:{SECOND_PROVIDER}:policy:t:w:id:r{number}")),
-                                };
-                                candidates.push(Candidate {
-                                    mode,
-                                    actor,
-                                    class,
-                                    subject,
-                                    resource,
-                                    note: note.map(str::to_owned),
-                                    reason: reason.map(str::to_owned),
-                                });
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-    candidates
-}
 
 /// Which constraint refuses each row; none where it is taken.
 async fn refusals(raw: &mut Raw, rows: &[Row]) -> Vec<Option<String>> {
