@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use provident::actor::{Actor, SystemActor};
-use provident::binding::{Binding, CreateBinding, Note, ResourceRef, SubjectRef, SupersedeBinding};
+use provident::audit::Operation;
+use provident::binding::{Binding, CreateBinding, Note, ResourceRef, RevokeBinding, SubjectRef, SupersedeBinding};
 use provident::clock::{Clock, Ids};
 use provident::error::Error;
+use provident::idempotency::IdempotencyKey;
 use provident::policy::Role;
-use provident::service::{Import, Service, Settings};
+use provident::registry::RegistryLine;
+use provident::service::{BulkAnswer, Import, RegistrySync, Service, Settings};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines, say};
 use provident_tests::installation::{Installation, TABLES, exclusion, key, plane, settings, widget};
@@ -24,8 +27,8 @@ use uuid::Uuid;
 
 /// What a mutation has here.
 const TIME: Duration = Duration::from_millis(300);
-/// How many imports are begun beforehand: beginning one waits for no lock of these tests.
-const IMPORTS: usize = 200;
+/// How many imports and how many syncs are begun beforehand: a lock held here would keep a sync from beginning.
+const BEGUN: usize = 200;
 /// How long a test waits for what must come.
 const LONG: Duration = Duration::from_mins(1);
 
@@ -83,31 +86,42 @@ struct Scene {
     service: Service,
     to_supersede: Binding,
     to_revoke: Binding,
+    /// For requests that carry a key: one to supersede, one to revoke.
+    keyed: [Binding; 2],
+    to_redact: Binding,
     newcomer: Actor,
     leaving: Actor,
     /// Begun and not used yet.
     imports: Mutex<Vec<Import>>,
+    syncs: Mutex<Vec<RegistrySync>>,
 }
 
 impl Scene {
     async fn on(world: Installation, time: Duration) -> Self {
         let service = impatient(&world, world.database.url(), time).await;
         let (to_supersede, to_revoke) = (world.excluded(&key("1")).await, world.excluded(&key("2")).await);
+        let (keyed, to_redact) =
+            ([world.excluded(&key("k1")).await, world.excluded(&key("k2")).await], world.excluded(&key("n")).await);
         let newcomer = Actor::user(world.service.create_user(&plane(), "Newcomer").await.unwrap().id);
         let leaving = Actor::user(world.service.create_user(&plane(), "Leaving").await.unwrap().id);
         let acme = &world.acme;
         world.service.add_member(acme.owner, &acme.workspace, leaving.user_id(), Role::Readonly).await.unwrap();
-        let mut imports = Vec::new();
-        for _ in 0..IMPORTS {
+        let (mut imports, mut syncs) = (Vec::new(), Vec::new());
+        for _ in 0..BEGUN {
             let begun = world.service.begin_import(acme.manager, &acme.workspace, acme.environment_id, None);
             imports.push(begun.await.unwrap());
+            syncs.push(world.service.begin_sync(acme.owner, &acme.workspace).await.unwrap());
         }
-        let imports = Mutex::new(imports);
-        Self { world, service, to_supersede, to_revoke, newcomer, leaving, imports }
+        let (imports, syncs) = (Mutex::new(imports), Mutex::new(syncs));
+        Self { world, service, to_supersede, to_revoke, keyed, to_redact, newcomer, leaving, imports, syncs }
     }
 
     fn import(&self) -> Import {
         self.imports.lock().unwrap().pop().unwrap()
+    }
+
+    fn sync(&self) -> RegistrySync {
+        self.syncs.lock().unwrap().pop().unwrap()
     }
 
     async fn create(&self, id: &str) -> Result<(), Error> {
@@ -117,11 +131,16 @@ impl Scene {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a request takes it")]
+fn keyed(name: &str) -> Option<IdempotencyKey> {
+    Some(name.parse().unwrap())
+}
+
 type Mutation = for<'a> fn(&'a Scene) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
 macro_rules! mutations {
-    ($scene:ident, $acme:ident: $($name:literal => $mutation:expr;)+) => {
-        &[$(($name, |$scene: &Scene| Box::pin(async move {
+    ($scene:ident, $acme:ident: $($name:literal, $operation:ident => $mutation:expr;)+) => {
+        &[$(($name, Operation::$operation, |$scene: &Scene| Box::pin(async move {
             let $acme = &$scene.world.acme;
             let _ = $acme;
             $mutation.await.map(drop)
@@ -129,35 +148,91 @@ macro_rules! mutations {
     };
 }
 
-/// Every kind of mutation, in an order in which each can be done once.
-const MUTATIONS: &[(&str, Mutation)] = mutations! { scene, acme:
-    "create a binding" => scene.create("3");
-    "create an automatic binding" => scene.service.create_automatic_binding(
+/// Every kind of mutation and what the trail calls it, in an order in which each can be done once.
+const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
+    "create a binding", BindingCreate => scene.create("3");
+    "create an automatic binding", BindingCreate => scene.service.create_automatic_binding(
         &SystemActor::of_the_host(), acme.workspace_id, acme.environment_id, &exact("4"));
-    "supersede a binding" => scene.service.supersede_binding(
+    "supersede a binding", BindingSupersede => scene.service.supersede_binding(
         acme.manager, &acme.workspace, scene.to_supersede.id, &succession());
-    "revoke a binding" => scene.service.revoke_binding(
+    "revoke a binding", BindingRevoke => scene.service.revoke_binding(
         acme.manager, &acme.workspace, scene.to_revoke.id, Some(&Note::new("was wrong")));
-    "take in a piece of an import" => async {
+    "take in a piece of an import", InventoryImport => async {
         let mut import = scene.import();
         scene.service.import_chunk(&mut import, &[Ok((0, widget("item")))]).await
     };
-    "finish an import" => async {
+    "finish an import", InventoryImportFinish => async {
         scene.service.finish_import(&scene.import()).await
     };
-    "create an environment" => scene.service.create_environment(acme.owner, &acme.workspace, "Third");
-    "add a member" => scene.service.add_member(
+    "create a binding under a key", BindingCreate => async {
+        let request = CreateBinding { idempotency_key: keyed("create"), ..exclusion(&key("k3")) };
+        scene.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &request).await
+    };
+    "supersede a binding under a key", BindingSupersede => async {
+        let request = SupersedeBinding { idempotency_key: keyed("supersede"), ..succession() };
+        scene.service.supersede_binding(acme.manager, &acme.workspace, scene.keyed[0].id, &request).await
+    };
+    "revoke a binding under a key", BindingRevoke => async {
+        let request = RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke") };
+        scene.service.revoke_binding(acme.manager, &acme.workspace, scene.keyed[1].id, request).await
+    };
+    "create bindings in a bulk", BindingCreate => async {
+        let first = CreateBinding { idempotency_key: keyed("bulk"), ..exclusion(&key("b1")) };
+        let items = [first, exclusion(&key("b2"))];
+        let made = scene.service.bulk_create_bindings(acme.manager, &acme.workspace, acme.environment_id, &items);
+        let made = made.await?;
+        assert!(made.iter().all(|answer| matches!(answer, BulkAnswer::Created { .. })), "{made:?}");
+        Ok(())
+    };
+    "redact a note", BindingRedactNote => scene.service.redact_note(
+        acme.owner, &acme.workspace, scene.to_redact.id);
+    "mirror a piece of a sync", RegistrySync => async {
+        let line = r#"{"kind":"baseline_profile","external_ref":"p-1","display_name":"A baseline"}"#;
+        scene.service.sync_chunk(&mut scene.sync(), &[RegistryLine::read(0, line)]).await
+    };
+    "finish a sync", RegistrySyncFinish => async {
+        scene.service.finish_sync(&scene.sync()).await
+    };
+    "create an environment", EnvironmentCreate => scene.service.create_environment(acme.owner, &acme.workspace, "Third");
+    "add a member", MembershipAdd => scene.service.add_member(
         acme.owner, &acme.workspace, scene.newcomer.user_id(), Role::Readonly);
-    "change a member's role" => scene.service.change_member_role(
+    "change a member's role", MembershipChange => scene.service.change_member_role(
         acme.owner, &acme.workspace, scene.newcomer.user_id(), Role::Operator);
-    "grant an entitlement" => scene.service.grant_entitlement(
+    "grant an entitlement", EntitlementGrant => scene.service.grant_entitlement(
         acme.owner, &acme.workspace, acme.environment_id, scene.newcomer.user_id());
-    "end an entitlement" => scene.service.end_entitlement(
+    "end an entitlement", EntitlementEnd => scene.service.end_entitlement(
         acme.owner, &acme.workspace, acme.environment_id, scene.newcomer.user_id());
-    "end a membership" => scene.service.end_membership(acme.owner, &acme.workspace, scene.leaving.user_id());
-    "create a user" => scene.service.create_user(&plane(), "Somebody");
-    "create a workspace" => scene.service.create_workspace(&plane(), "third", "Third", acme.owner.user_id());
+    "end a membership", MembershipEnd => scene.service.end_membership(acme.owner, &acme.workspace, scene.leaving.user_id());
+    "create a user", UserCreate => scene.service.create_user(&plane(), "Somebody");
+    "create a workspace", WorkspaceCreate => scene.service.create_workspace(&plane(), "third", "Third", acme.owner.user_id());
 };
+
+/// What no mutation of a service in use is.
+const NO_MUTATIONS: &[(Operation, &str)] =
+    &[(Operation::PlatformInit, "sets an installation up, before anybody else can hold a lock in it")];
+
+#[test]
+fn every_operation_there_is_is_among_those_a_held_lock_ends() {
+    for operation in Operation::ALL {
+        let tried = MUTATIONS.iter().any(|(_, tried, _)| tried == operation);
+        let excepted = NO_MUTATIONS.iter().any(|(excepted, _)| excepted == operation);
+        assert!(tried != excepted, "{operation:?}");
+    }
+}
+
+#[test]
+fn a_mutation_has_two_seconds_unless_told_otherwise() {
+    assert_eq!(Settings::new("sqlite:x", "y").mutation_deadline, Duration::from_secs(2));
+}
+
+/// How many events tell that an operation was done.
+async fn told(world: &Installation, operation: Operation) -> u64 {
+    let mut raw = world.raw().await;
+    let sql = format!("SELECT count(*) FROM audit_events WHERE action = '{}'", operation.done());
+    let count = raw.value(&sql).await.unwrap().unwrap();
+    raw.close().await.unwrap();
+    count.parse().unwrap()
+}
 
 /// Repeats what is refused for want of time alone, as an answer that may be repeated says.
 async fn done_in_the_end<T>(mut again: impl AsyncFnMut() -> Result<T, Error>) -> T {
@@ -176,7 +251,8 @@ fn a_held_lock_ends_every_kind_of_mutation_with_nothing_written_and_it_can_be_re
         let engine = database.engine();
         let scene = Scene::on(Installation::on(database).await, TIME).await;
         let mut slowest = Duration::ZERO;
-        for (name, mutation) in MUTATIONS {
+        for (name, operation, mutation) in MUTATIONS {
+            let events = told(&scene.world, *operation).await;
             let lock = held(&scene.world).await;
             let before = everything(&scene.world).await;
             let begun = Instant::now();
@@ -189,6 +265,7 @@ fn a_held_lock_ends_every_kind_of_mutation_with_nothing_written_and_it_can_be_re
             released(lock).await;
             // What was broken off leaves nothing afterwards either: the same is done once, and can be.
             done_in_the_end(async || mutation(&scene).await).await;
+            assert!(told(&scene.world, *operation).await > events, "{name} is told of as something else");
         }
         say(&format!("deadline on {engine}: {TIME:?} given, {slowest:.0?} at most until the answer"));
     });
@@ -300,12 +377,12 @@ fn fifty_in_a_row_and_fifty_at_once_that_ran_out_of_time_leave_the_service_as_it
         }
         released(lock).await;
         expect_nothing_left(&scene.world).await;
-        assert_eq!(scene.world.count("provider_resource_bindings").await, 2, "the two that were there before");
+        assert_eq!(scene.world.count("provider_resource_bindings").await, 5, "those that were there before");
         for number in 0..50 {
             done_in_the_end(async || scene.create(&format!("row-{number}")).await).await;
         }
         expect_nothing_left(&scene.world).await;
-        assert_eq!(scene.world.count("provider_resource_bindings").await, 52);
+        assert_eq!(scene.world.count("provider_resource_bindings").await, 55);
     });
 }
 
