@@ -413,7 +413,7 @@ async fn decisions_about(scene: &Scene, id: &str) -> Vec<Option<String>> {
 fn a_commit_under_way_is_awaited_past_the_deadline() {
     on_both_engines(|database| async move {
         let world = Installation::on(database).await;
-        let Some((proxy, scene)) = proxied(world, Duration::from_secs(2)).await else { return };
+        let Some((proxy, scene)) = Box::pin(proxied(world, Duration::from_secs(2))).await else { return };
         // Longer than a mutation has: it is the COMMIT that is slow, and it was sent in time.
         proxy.order(AtCommit::Hold(Duration::from_secs(3)));
         let begun = Instant::now();
@@ -464,7 +464,7 @@ fn a_commit_that_waits_for_a_replica_is_awaited_past_the_deadline() {
 #[test]
 fn of_a_commit_whose_answer_is_lost_nobody_is_told_that_it_failed() {
     on_both_engines(|database| async move {
-        let Some((proxy, scene)) = proxied(Installation::on(database).await, LONG).await else { return };
+        let Some((proxy, scene)) = Box::pin(proxied(Installation::on(database).await, LONG)).await else { return };
         for (id, order, there) in [("5", AtCommit::LoseRequest, 0), ("6", AtCommit::LoseAnswer, 1)] {
             proxy.order(order);
             let error = scene.create(id).await.unwrap_err();
@@ -491,7 +491,7 @@ fn of_a_commit_whose_answer_is_lost_nobody_is_told_that_it_failed() {
 #[test]
 fn a_commit_whose_answer_is_lost_is_asked_for_again_under_its_key_and_there_is_one() {
     on_both_engines(|database| async move {
-        let Some((proxy, scene)) = proxied(Installation::on(database).await, LONG).await else { return };
+        let Some((proxy, scene)) = Box::pin(proxied(Installation::on(database).await, LONG)).await else { return };
         let acme = &scene.world.acme;
         for (id, order, there) in [("7", AtCommit::LoseRequest, 0), ("8", AtCommit::LoseAnswer, 1)] {
             let mut request = exclusion(&key(id));

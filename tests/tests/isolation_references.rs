@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use provident_tests::catalog;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
+use provident_tests::partition;
 use provident_tests::role::{application, begin_in};
 use provident_tests::rows::{
     ENVIRONMENT, FOREIGN, LATER, MEMBER, NOTHING, OTHER_WORKSPACE, PROVIDER, Row, SECOND_CONNECTION, SECOND_PROVIDER,
@@ -184,7 +185,9 @@ fn an_environment_has_one_directory_of_a_provider_whoever_comes_second() {
         let change = "UPDATE environment_directories SET directory_id = 'dir-2' WHERE directory_id = 'dir-1'";
         let refused = raw.refusal(change).await.unwrap();
         let known = ["fk_connections_directory", "environment_directories: a known directory does not change"];
-        assert!(known.contains(&refused.as_str()), "{refused}");
+        // Of a part of a table the server has a name of its own for the key.
+        let of_a_part = partition::asked_for() && refused.starts_with("provider_connections_workspace_id_");
+        assert!(of_a_part || known.contains(&refused.as_str()), "{refused}");
     });
 }
 

@@ -126,7 +126,7 @@ impl StoreError {
         // A disk that fails under SQLite: what was being written may be found again, or not.
         let disk = error
             .as_database_error()
-            .and_then(|error| error.code())
+            .and_then(sqlx::error::DatabaseError::code)
             .is_some_and(|code| code.len() < 5 && code.parse::<u32>().is_ok_and(|code| code & 0xff == 10));
         match Self::from(error) {
             _ if disk => Self::OutcomeUnknown,

@@ -171,9 +171,9 @@ impl Store {
 /// Begins a transaction in a task of its own. Whoever asked may be gone before the server answers, when their time is up;
 /// a BEGIN that nobody waits for would leave its connection in a transaction that the pool does not know of. Here it is
 /// waited for, and rolled back.
-async fn begin_whole(pool: &PgPool, begin: String) -> Result<Transaction<'static, Postgres>, StoreError> {
+async fn begin_whole(pool: &PgPool, statement: String) -> Result<Transaction<'static, Postgres>, StoreError> {
     let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
     Ok(begun.await.map_err(|_| StoreError::Unavailable("the connection is gone".to_owned()))??)
 }
 
