@@ -200,6 +200,10 @@ fn what_the_program_asks_of_many_subjects_is_led_by_an_index_for_each() {
             let text = asked.get(name.as_str()).unwrap_or_else(|| panic!("{name} did not run"));
             let found = plan_of(&mut raw, text, &parameters).await;
             assert!(found.contains(index) && !reads_everything(&found), "{name}: {found}");
+            if partition::asked_for() {
+                // Made again, the index of a part would have a name of the server's own.
+                continue;
+            }
             raw.execute(&format!("DROP INDEX {index}")).await.unwrap();
             assert!(!plan_of(&mut raw, text, &parameters).await.contains(index), "{name}");
             made_again(&mut raw, index).await;
