@@ -183,27 +183,6 @@ impl Installation {
     }
 }
 
-/// Every table of the schema.
-pub const TABLES: [&str; 17] = [
-    "workspaces",
-    "users",
-    "managed_environments",
-    "workspace_memberships",
-    "environment_entitlements",
-    "environment_directories",
-    "provider_connections",
-    "operation_runs",
-    "inventory_items",
-    "baseline_profiles",
-    "baseline_snapshots",
-    "baseline_assignments",
-    "policy_versions",
-    "provider_resource_bindings",
-    "audit_events",
-    "audit_heads",
-    "idempotency_keys",
-];
-
 async fn tenant(service: &Service, slug: &str) -> Tenant {
     let user = async |name: &str| Actor::user(service.create_user(&plane(), name).await.unwrap().id);
     let owner = user("Owner").await;

@@ -21,3 +21,8 @@ pub const TENANT_TABLES: [&str; 15] = [
     "audit_heads",
     "idempotency_keys",
 ];
+
+/// Every table of the schema.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    PLATFORM_TABLES.into_iter().chain(TENANT_TABLES)
+}

@@ -20,9 +20,10 @@ use provident::registry::RegistryLine;
 use provident::service::{BulkAnswer, Import, RegistrySync, Service, Settings};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines, say};
-use provident_tests::installation::{Installation, TABLES, exclusion, key, plane, settings, widget};
+use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
 use provident_tests::postgres;
 use provident_tests::proxy::{AtCommit, Proxy};
+use provident_tests::tables;
 use uuid::Uuid;
 
 /// What a mutation has here.
@@ -42,7 +43,7 @@ async fn impatient(world: &Installation, url: String, time: Duration) -> Service
 
 async fn everything(world: &Installation) -> Vec<Vec<String>> {
     let mut tables = Vec::new();
-    for table in TABLES {
+    for table in tables::all() {
         tables.push(world.dump(table).await);
     }
     tables

@@ -18,8 +18,9 @@ use provident_identity::ResolutionMode;
 use provident_tests::console::Site;
 use provident_tests::database::{Engine, Raw, on_both_engines};
 use provident_tests::guard::listing;
-use provident_tests::installation::{Installation, TABLES, exclusion, key, plane, widget};
+use provident_tests::installation::{Installation, exclusion, key, plane, widget};
 use provident_tests::rows::fresh_id;
+use provident_tests::tables;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -70,7 +71,7 @@ fn json(binding: &Binding) -> String {
 /// Every row of every table.
 async fn everything(world: &Installation) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for table in TABLES {
+    for table in tables::all() {
         rows.push(world.dump(table).await);
     }
     rows
@@ -362,8 +363,9 @@ fn housekeeping_deletes_what_had_its_day_in_every_workspace_and_tells_of_nothing
         assert_eq!(service.clean_up(&plane()).await.unwrap(), 0, "nothing has had its day");
         age(&world, DAY_S).await;
         create(&world, &keyed("new", "2")).await.unwrap();
-        let rest =
-            |rows: Vec<Vec<String>>| rows.into_iter().zip(TABLES).filter(|(_, table)| *table != "idempotency_keys");
+        let rest = |rows: Vec<Vec<String>>| {
+            rows.into_iter().zip(tables::all()).filter(|(_, table)| *table != "idempotency_keys")
+        };
         let before: Vec<_> = rest(everything(&world).await).collect();
         assert_eq!(service.clean_up(&plane()).await.unwrap(), 1_002);
         assert_eq!(rest(everything(&world).await).collect::<Vec<_>>(), before, "no event, nothing else");

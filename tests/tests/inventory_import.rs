@@ -11,8 +11,9 @@ use provident::policy::Role;
 use provident::service::{ImportChunk, MAX_CHUNK_OBJECTS};
 use provident_identity::{Adapter, ErrorCode, ProviderResourceDescriptor, SubjectClass, SupportLevel};
 use provident_tests::database::{Engine, on_both_engines};
-use provident_tests::installation::{Installation, TABLES, exclusion, key, widget};
+use provident_tests::installation::{Installation, exclusion, key, widget};
 use provident_tests::rows::fresh_id;
+use provident_tests::tables;
 
 fn counts(added: u64, changed: u64, unchanged: u64, refused: u64) -> ImportCounts {
     ImportCounts { added, changed, unchanged, refused }
@@ -360,7 +361,7 @@ fn of_an_object_nothing_is_kept_but_what_inventory_lists() {
         assert_eq!(item.display_label.as_ref().map(Label::as_str), Some("Label"));
         assert!(!format!("{item:?}").contains("Label"));
 
-        for table in TABLES {
+        for table in tables::all() {
             let dump = world.dump(table).await.concat();
             assert!(!dump.contains("CANARY"), "{table}");
         }

@@ -174,7 +174,7 @@ fn nothing_but_the_rooms_of_bindings_names_their_table() {
         .map(|file| file.path)
         .collect();
     // The rooms of schema and roles name every table, and so does the one that copies them all.
-    let about_tables = ["host/src/store/migration.rs", "host/src/store/role.rs", "host/src/store/copy.rs"];
+    let about_tables = ["host/src/store/migration.rs", "host/src/store/role.rs", "host/src/store/copied.rs"];
     let naming: Vec<_> = naming.into_iter().filter(|path| !about_tables.contains(&path.as_str())).collect();
     let rooms = ["binding.rs", "binding_batch.rs", "binding_note.rs"].map(|file| format!("host/src/store/{file}"));
     assert_eq!(naming, rooms);

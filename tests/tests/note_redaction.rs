@@ -11,7 +11,8 @@ use provident::error::Error;
 use provident_identity::{BindingStatus, ResolutionMode};
 use provident_tests::console::{Site, text};
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
-use provident_tests::installation::{Installation, TABLES, exclusion, key, widget};
+use provident_tests::installation::{Installation, exclusion, key, widget};
+use provident_tests::tables;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use uuid::Uuid;
@@ -50,7 +51,7 @@ fn shown(binding: &Binding) -> Value {
 
 /// Whether a text stands anywhere in any table.
 async fn somewhere(world: &Installation, words: &str) -> bool {
-    for table in TABLES {
+    for table in tables::all() {
         if world.dump(table).await.iter().any(|row| row.contains(words)) {
             return true;
         }

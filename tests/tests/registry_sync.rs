@@ -12,8 +12,9 @@ use provident::registry::{LineAnswer, RegistryItem, RegistryLine};
 use provident::service::MAX_CHUNK_OBJECTS;
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, on_both_engines};
-use provident_tests::installation::{Installation, TABLES, exclusion, key, plane, widget};
+use provident_tests::installation::{Installation, exclusion, key, plane, widget};
 use provident_tests::rows::fresh_id;
+use provident_tests::tables;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -50,7 +51,7 @@ async fn words(world: &Installation, actor: Actor, lines: &[Value]) -> Vec<Strin
 /// Every row there is but the trail's.
 async fn rows(world: &Installation) -> Vec<(&'static str, Vec<String>)> {
     let mut all = Vec::new();
-    for table in TABLES.into_iter().filter(|table| !table.starts_with("audit_")) {
+    for table in tables::all().filter(|table| !table.starts_with("audit_")) {
         all.push((table, world.dump(table).await));
     }
     all

@@ -4,7 +4,6 @@
 //! written. Items take their places in the order of their keys, whatever order they were given in: two chunks over
 //! the same subjects that took them in different orders would wait for each other. A single decision: `binding.rs`.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use provident_identity::CanonicalSubjectKey;
@@ -12,13 +11,14 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::binding::{CREATE_ATTEMPTS, about, refuse_other_connection};
-use super::idempotency::Asked;
+use super::idempotency::{Asked, done_under};
 use super::references::{Mentioned, References};
 use super::{Ask, Service};
 use crate::actor::Actor;
 use crate::audit::Operation;
 use crate::binding::{Binding, CreateBinding, Decider};
 use crate::error::{Conflict, Error};
+use crate::idempotency::IdempotencyKey;
 use crate::policy::Capability;
 use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, NewBinding, StoreError, WriteTx};
@@ -141,11 +141,12 @@ impl Service {
         let decider = Decider::Operator(actor.user_id());
         let known = References::of(&mut tx, &scope, items.iter().map(Mentioned::by_create)).await?;
         let ids = items.iter().map(|_| tx.new_id()).collect::<Result<Vec<_>, _>>()?;
-        let twins = twins(items);
-        let mut answers = self.done_before_of(&mut tx, actor, (workspace_id, environment_id), items, &ids).await?;
+        let keyed = Keyed::of(items);
+        let place = (workspace_id, environment_id);
+        let (mut answers, claimed) = self.claim(&mut tx, actor, place, &keyed, items, &ids).await?;
         let mut candidates = Candidates::new();
         for ((at, item), id) in items.iter().enumerate().zip(&ids) {
-            if answers.contains_key(&at) || twins.contains_key(&at) {
+            if answers.contains_key(&at) || keyed.twins.contains_key(&at) {
                 continue;
             }
             match self.first_decision(&tx, &known, (*id, decider), item) {
@@ -163,10 +164,8 @@ impl Service {
         if let Some(first) = events.next() {
             refuse_overlaps(&mut tx, &scope, &created).await?;
             let made = created.iter().map(|binding| binding.id).collect::<HashSet<_>>();
-            for (item, id) in items.iter().zip(&ids) {
-                if let Some(key) = item.idempotency_key.as_ref().filter(|_| !made.contains(id)) {
-                    tx.release_key(actor.user_id(), key, *id).await?;
-                }
+            for (key, id) in claimed.into_iter().filter(|(_, id)| !made.contains(id)) {
+                tx.release_key(actor.user_id(), key, id).await?;
             }
             let rest = events.collect();
             tx.commit_all(first, rest).await?;
@@ -174,7 +173,7 @@ impl Service {
         for (key, candidates) in candidates {
             answer(&mut answers, candidates, holders.get(&key))?;
         }
-        for (at, first) in twins {
+        for (at, first) in keyed.twins {
             if let Some(same) = answers.get(&first).cloned() {
                 answers.insert(at, same);
             }
@@ -182,60 +181,71 @@ impl Service {
         Ok(answers.into_values().collect())
     }
 
-    /// Claims the key of each item that has one, in the order of the keys, and answers those that were done before. A
-    /// key stands for one request: another one under it in the same chunk is refused, and the same one again is left
-    /// out. What is refused later frees its key.
-    async fn done_before_of(
+    /// Claims each key, in the order of the keys; answers the items that were done before or may not have theirs, and
+    /// gives the keys that are this transaction's, each with its binding-to-be.
+    async fn claim<'a>(
         &self,
         tx: &mut WriteTx,
         actor: Actor,
         (workspace_id, environment_id): (Uuid, Uuid),
+        keyed: &Keyed<'a>,
         items: &[CreateBinding],
         ids: &[Uuid],
-    ) -> Result<BTreeMap<usize, BulkAnswer>, Error> {
-        let mut answers = BTreeMap::new();
-        let mut keyed = BTreeMap::new();
-        for ((at, item), id) in items.iter().enumerate().zip(ids) {
-            let Some(key) = &item.idempotency_key else { continue };
-            match keyed.entry(key.as_str()) {
-                Entry::Vacant(free) => {
-                    free.insert((at, item, *id));
-                }
-                Entry::Occupied(first) if is_same(first.get().1, item) => {}
-                Entry::Occupied(_) => {
-                    answers.insert(at, BulkAnswer::refused(Conflict::IdempotencyKeyReused.into())?);
-                }
-            }
+    ) -> Result<(BTreeMap<usize, BulkAnswer>, Vec<(&'a IdempotencyKey, Uuid)>), Error> {
+        let (mut answers, mut claimed) = (BTreeMap::new(), Vec::with_capacity(keyed.firsts.len()));
+        for at in &keyed.others {
+            answers.insert(*at, BulkAnswer::refused(Conflict::IdempotencyKeyReused.into())?);
         }
-        for (at, item, id) in keyed.into_values() {
+        if keyed.firsts.is_empty() {
+            return Ok((answers, claimed));
+        }
+        let note_key = self.note_key(tx, workspace_id).await?;
+        for (key, at) in keyed.firsts.values() {
+            let (Some(item), Some(id)) = (items.get(*at), ids.get(*at)) else { continue };
             let asked = Asked::in_environment(Operation::BindingCreate, workspace_id, environment_id, item);
-            match self.done_before(tx, actor, item.idempotency_key.as_ref(), &asked, id).await {
-                Ok(None) => {}
+            match done_under(tx, actor, &note_key, key, &asked, *id).await {
+                Ok(None) => claimed.push((*key, *id)),
                 Ok(Some(made)) => {
-                    answers.insert(at, BulkAnswer::Created { binding: Box::new(made.as_created()) });
+                    answers.insert(*at, BulkAnswer::Created { binding: Box::new(made.as_created()) });
                 }
                 Err(error @ Error::Conflict(_)) => {
-                    answers.insert(at, BulkAnswer::refused(error)?);
+                    answers.insert(*at, BulkAnswer::refused(error)?);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(answers)
+        Ok((answers, claimed))
     }
 }
 
-/// The items that ask again, under its key, for what an item before them asks for, each with that one.
-fn twins(items: &[CreateBinding]) -> BTreeMap<usize, usize> {
-    let mut firsts: HashMap<&str, usize> = HashMap::new();
-    let mut twins = BTreeMap::new();
-    for (at, item) in items.iter().enumerate() {
-        let Some(key) = &item.idempotency_key else { continue };
-        let first = *firsts.entry(key.as_str()).or_insert(at);
-        if first != at && items.get(first).is_some_and(|first| is_same(first, item)) {
-            twins.insert(at, first);
+/// The items that have a key, which stands for one request.
+#[derive(Default)]
+struct Keyed<'a> {
+    /// By key, the first item that has it.
+    firsts: BTreeMap<&'a str, (&'a IdempotencyKey, usize)>,
+    /// Those that ask again for what the first asks for, each with that one.
+    twins: BTreeMap<usize, usize>,
+    /// Those that ask for something else.
+    others: Vec<usize>,
+}
+
+impl<'a> Keyed<'a> {
+    fn of(items: &'a [CreateBinding]) -> Self {
+        let mut keyed = Self::default();
+        for (at, item) in items.iter().enumerate() {
+            let Some(key) = &item.idempotency_key else { continue };
+            let (_, first) = *keyed.firsts.entry(key.as_str()).or_insert((key, at));
+            if first == at {
+                continue;
+            }
+            if items.get(first).is_some_and(|first| is_same(first, item)) {
+                keyed.twins.insert(at, first);
+            } else {
+                keyed.others.push(at);
+            }
         }
+        keyed
     }
-    twins
 }
 
 /// Whether two requests say the same.

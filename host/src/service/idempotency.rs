@@ -14,6 +14,7 @@ use crate::audit::Operation;
 use crate::binding::Binding;
 use crate::error::{Conflict, Error};
 use crate::idempotency::IdempotencyKey;
+use crate::secret::NoteKey;
 use crate::store::{KeyedRequest, StoreError, WriteTx};
 
 /// What the text of a request begins with. It ends in LF, which no note does: so no note has the HMAC of a request.
@@ -68,16 +69,33 @@ impl Service {
         binding_id: Uuid,
     ) -> Result<Option<Binding>, Error> {
         let Some(key) = key else { return Ok(None) };
-        let head = tx.chain_head(asked.workspace_id).await?.ok_or(StoreError::NotInitialised)?;
-        let note_key = self.master.open_note_key(&head.note_key, asked.workspace_id, head.note_key_version)?;
-        let json = serde_json::to_string(asked).map_err(|_| StoreError::Corrupt("request"))?;
-        let request_sha256 = note_key.hmac(&format!("{REQUEST_TAG}\n{json}\n"));
-        let request = KeyedRequest { operation: asked.operation.to_owned(), request_sha256, binding_id };
-        let Some(before) = tx.claim_key(actor.user_id(), key, &request).await? else { return Ok(None) };
-        if (before.operation, before.request_sha256) != (request.operation, request.request_sha256) {
-            return Err(Conflict::IdempotencyKeyReused.into());
-        }
-        let done = tx.binding_by_id(asked.workspace_id, before.binding_id).await?;
-        Ok(Some(done.ok_or(StoreError::Corrupt("binding of an idempotency key"))?))
+        let note_key = self.note_key(tx, asked.workspace_id).await?;
+        done_under(tx, actor, &note_key, key, asked, binding_id).await
     }
+
+    /// What requests are stood for with.
+    pub(super) async fn note_key(&self, tx: &mut WriteTx, workspace_id: Uuid) -> Result<NoteKey, Error> {
+        let head = tx.chain_head(workspace_id).await?.ok_or(StoreError::NotInitialised)?;
+        Ok(self.master.open_note_key(&head.note_key, workspace_id, head.note_key_version)?)
+    }
+}
+
+/// Claims a key, as [`Service::done_before`].
+pub(super) async fn done_under<R: Serialize + Sync>(
+    tx: &mut WriteTx,
+    actor: Actor,
+    note_key: &NoteKey,
+    key: &IdempotencyKey,
+    asked: &Asked<'_, R>,
+    binding_id: Uuid,
+) -> Result<Option<Binding>, Error> {
+    let json = serde_json::to_string(asked).map_err(|_| StoreError::Corrupt("request"))?;
+    let request_sha256 = note_key.hmac(&format!("{REQUEST_TAG}\n{json}\n"));
+    let request = KeyedRequest { operation: asked.operation.to_owned(), request_sha256, binding_id };
+    let Some(before) = tx.claim_key(actor.user_id(), key, &request).await? else { return Ok(None) };
+    if (before.operation, before.request_sha256) != (request.operation, request.request_sha256) {
+        return Err(Conflict::IdempotencyKeyReused.into());
+    }
+    let done = tx.binding_by_id(asked.workspace_id, before.binding_id).await?;
+    Ok(Some(done.ok_or(StoreError::Corrupt("binding of an idempotency key"))?))
 }

@@ -46,10 +46,7 @@ impl Service {
         filter: &BindingFilter,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
-        let workspace_id = self.workspace_id(workspace).await?;
-        let environment_id = self.environment_id(workspace_id, environment).await?;
-        let mut tx = self.read(workspace_id).await?;
-        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let (mut tx, scope) = self.viewing(actor, workspace, environment).await?;
         let texts = [
             filter.provider_key.as_deref(),
             filter.canonical_subject_key.as_deref(),
@@ -75,10 +72,7 @@ impl Service {
         resource: &str,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
-        let workspace_id = self.workspace_id(workspace).await?;
-        let environment_id = self.environment_id(workspace_id, environment).await?;
-        let mut tx = self.read(workspace_id).await?;
-        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let (mut tx, scope) = self.viewing(actor, workspace, environment).await?;
         let parsed = self.parse(resource, "resource")?;
         Ok(tx.bindings_of_resource(&scope, &parsed.key, page).await?)
     }
@@ -100,10 +94,7 @@ impl Service {
         keys: &[impl AsRef<str>],
         as_of: Option<Timestamp>,
     ) -> Result<Vec<LookupAnswer>, Error> {
-        let workspace_id = self.workspace_id(workspace).await?;
-        let environment_id = self.environment_id(workspace_id, environment).await?;
-        let mut tx = self.read(workspace_id).await?;
-        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let (mut tx, scope) = self.viewing(actor, workspace, environment).await?;
         if keys.len() > MAX_LOOKUP_KEYS {
             return Err(Error::invalid("too-many-keys", "keys", "at most 10,000 at once"));
         }
@@ -134,10 +125,7 @@ impl Service {
         key: &str,
         page: PageRequest,
     ) -> Result<Page<Binding>, Error> {
-        let workspace_id = self.workspace_id(workspace).await?;
-        let environment_id = self.environment_id(workspace_id, environment).await?;
-        let mut tx = self.read(workspace_id).await?;
-        let scope = viewing(&mut tx, actor, workspace_id, environment_id).await?;
+        let (mut tx, scope) = self.viewing(actor, workspace, environment).await?;
         let parsed = self.parse(key, "key")?;
         Ok(tx.history(&scope, &parsed.key, page).await?)
     }
@@ -158,17 +146,21 @@ impl Service {
         let (binding, scope) = visible(&mut tx, actor, workspace_id, binding_id).await?;
         Ok(tx.history(&scope, &binding.canonical_subject_key, page).await?)
     }
-}
 
-/// An environment, for somebody who may see its bindings.
-async fn viewing(
-    tx: &mut ReadTx,
-    actor: Actor,
-    workspace_id: Uuid,
-    environment_id: Uuid,
-) -> Result<EnvironmentScope, Error> {
-    let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
-    Ok(policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, scope)?)
+    /// One state of an environment, for somebody who may see its bindings.
+    async fn viewing(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment: impl Into<RecordRef>,
+    ) -> Result<(ReadTx, EnvironmentScope), Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        let environment_id = self.environment_id(workspace_id, environment).await?;
+        let mut tx = self.read(workspace_id).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let scope = policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, scope)?;
+        Ok((tx, scope))
+    }
 }
 
 /// A binding and its own environment, for somebody who may see it.

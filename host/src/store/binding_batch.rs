@@ -125,13 +125,8 @@ impl ReadTx {
                              ORDER BY x.decided_at DESC, x.id DESC LIMIT 1)"
                     )
                 );
-                let keys = serde_json::to_string(keys).map_err(|_| StoreError::Corrupt("key"))?;
-                sqlx::query_as(text)
-                    .bind(scope.workspace_id())
-                    .bind(scope.environment_id())
-                    .bind(keys)
-                    .fetch_all(&mut **tx)
-                    .await?
+                let query = sqlx::query_as(text).bind(scope.workspace_id()).bind(scope.environment_id());
+                query.bind(json(keys)?).fetch_all(&mut **tx).await?
             }
         };
         bindings(rows)

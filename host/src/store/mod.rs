@@ -11,6 +11,7 @@ mod binding;
 mod binding_batch;
 mod binding_note;
 mod binding_row;
+mod copied;
 mod copy;
 mod encoding;
 mod engine;
@@ -32,7 +33,7 @@ mod source;
 mod statement;
 mod tx;
 
-pub use copy::{COPIED_TABLES, CopiedTable, Kind};
+pub use copied::{COPIED_TABLES, CopiedTable, Kind};
 pub use environment::EnvironmentScope;
 pub use error::StoreError;
 pub use housekeeping::HOUSEKEEPING_TABLES;

@@ -155,15 +155,13 @@ impl Store {
     async fn connect(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("sqlite:") {
             connect_sqlite(url).await
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        } else {
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .connect_with(postgres_options(url)?)
                 .await?;
             Ok(Self { engine: Engine::Postgres(pool) })
-        } else {
-            Err(StoreError::InvalidUrl)
         }
     }
 }
