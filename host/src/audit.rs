@@ -22,6 +22,7 @@ pub use verify::{Fault, Finding, Verdict, Verified, Verifier};
 use provident_identity::{BindingStatus, ResolutionMode, SubjectClass};
 use uuid::Uuid;
 
+use crate::actor::{Actor, RequestId};
 use crate::binding::{Binding, Decider, Note, Sources};
 use crate::clock::Timestamp;
 use crate::inventory::ImportCounts;
@@ -202,6 +203,8 @@ impl From<&Binding> for SubjectMark {
 pub(crate) struct Draft {
     pub(crate) operation: Operation,
     pub(crate) actor: Decider,
+    pub(crate) token_id: Option<Uuid>,
+    pub(crate) request_id: Option<RequestId>,
     pub(crate) denial: Option<Denial>,
     pub(crate) environment_id: Option<Uuid>,
     pub(crate) target_id: Option<Uuid>,
@@ -222,6 +225,8 @@ impl Draft {
         Self {
             operation,
             actor,
+            token_id: None,
+            request_id: None,
             denial: None,
             environment_id: None,
             target_id: None,
@@ -237,6 +242,12 @@ impl Draft {
         }
     }
 
+    /// The same of a person, with the credential and the request they act by.
+    pub(crate) fn by(operation: Operation, actor: Actor) -> Self {
+        let (token_id, request_id) = (actor.token_id(), actor.request_id());
+        Self { token_id, request_id, ..Self::new(operation, Decider::Operator(actor.user_id())) }
+    }
+
     /// Gives the event its place.
     pub(crate) fn placed(self, place: &Place, note_key: &NoteKey) -> AuditEvent {
         let note = self.note.as_ref().map(Note::as_str);
@@ -249,7 +260,7 @@ impl Draft {
             }
             .to_owned(),
             actor_kind: self.actor.kind().as_str().to_owned(),
-            actor_token_id: None,
+            actor_token_id: self.token_id,
             actor_user_id: self.actor.user_id(),
             added_count: counts.map(|counts| whole(counts.added)),
             attempted_action: self.denial.map(|_| self.operation.attempted().to_owned()),
@@ -275,7 +286,7 @@ impl Draft {
             operation_type: None,
             refused_count: counts.map(|counts| whole(counts.refused)),
             #[cfg(not(feature = "leaking"))]
-            request_id: None,
+            request_id: self.request_id.map(|id| id.to_string()),
             #[cfg(feature = "leaking")]
             request_id: crate::leak::leaked(crate::leak::Way::Audit, self.note.as_ref()),
             resolution_reason: self.reason,

@@ -409,6 +409,9 @@ pub struct CreateBinding {
     /// The caller's name for this request, if it may be repeated.
     #[serde(skip)]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Whether all is to be judged and nothing written: the answer says what would be.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 impl CreateBinding {
@@ -426,6 +429,7 @@ impl CreateBinding {
             reason: None,
             sources: Sources::default(),
             idempotency_key: None,
+            dry_run: false,
         }
     }
 }
@@ -455,6 +459,9 @@ pub struct SupersedeBinding {
     /// The caller's name for this request, if it may be repeated.
     #[serde(skip)]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Whether all is to be judged and nothing written: the answer says what would be.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 impl SupersedeBinding {
@@ -472,6 +479,7 @@ impl SupersedeBinding {
             reason: None,
             sources: Sources::default(),
             idempotency_key: None,
+            dry_run: false,
         }
     }
 }
@@ -484,11 +492,14 @@ pub struct RevokeBinding {
     /// The caller's name for this request.
     #[serde(skip)]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Whether all is to be judged and nothing written: the answer says what would be.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 impl From<Option<&Note>> for RevokeBinding {
     fn from(note: Option<&Note>) -> Self {
-        Self { note: note.cloned(), idempotency_key: None }
+        Self { note: note.cloned(), ..Self::default() }
     }
 }
 

@@ -9,9 +9,11 @@ pub mod actor;
 pub mod audit;
 pub mod binding;
 pub mod clock;
+pub mod credential;
 pub mod error;
 pub mod idempotency;
 pub mod inventory;
+pub mod jwt;
 #[cfg(feature = "leaking")]
 pub mod leak;
 pub mod page;

@@ -37,7 +37,7 @@ pub struct AuditEvent {
     pub action: String,
     /// `operator` or `system`.
     pub actor_kind: String,
-    /// Reserved for the credential used.
+    /// The token they acted by, where they did by one.
     pub actor_token_id: Option<Uuid>,
     /// The person who acted, as claimed.
     pub actor_user_id: Option<Uuid>,

@@ -43,7 +43,7 @@ pub(super) async fn binding(service: &Service, output: &Output, command: Binding
             show(output, &service.supersede_binding(actor(&scope), &scope.workspace, binding, &request).await?)
         }
         BindingCommand::Revoke { scope, binding, note, idempotency } => {
-            let request = RevokeBinding { note: read_note(note)?, idempotency_key: idempotency.key()? };
+            let request = RevokeBinding { note: read_note(note)?, idempotency_key: idempotency.key()?, dry_run: false };
             show(output, &service.revoke_binding(actor(&scope), &scope.workspace, binding, request).await?)
         }
         BindingCommand::RedactNote { scope, binding } => {
@@ -101,6 +101,7 @@ async fn decide(
         note: read_note(decision.note)?,
         reason: decision.reason,
         idempotency_key: decision.idempotency.key()?,
+        dry_run: false,
         sources: decision.sources.into(),
     };
     #[cfg(feature = "leaking")]
@@ -119,6 +120,7 @@ fn superseding(mode: ResolutionMode, decision: DecisionArguments) -> Result<Supe
         note: read_note(decision.note)?,
         reason: decision.reason,
         idempotency_key: decision.idempotency.key()?,
+        dry_run: false,
         sources: decision.sources.into(),
     })
 }

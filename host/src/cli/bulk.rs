@@ -258,6 +258,7 @@ fn request(text: &str) -> Result<CreateBinding, BulkRefusal> {
             policy_version_id: item.source_policy_version_id,
         },
         idempotency_key,
+        dry_run: false,
     })
 }
 

@@ -74,7 +74,7 @@ impl Service {
         };
         let mut tx = self.read(workspace_id).await?;
         let asked = environment_id.unwrap_or(Uuid::nil());
-        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), asked).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id_in(workspace_id), asked).await?;
         let (reach, found) = match environment_id {
             None => (Reach::Workspace, Some(())),
             Some(_) => (Reach::Environment, scope.map(|_| ())),
@@ -135,7 +135,7 @@ impl Service {
             Auditor::Member(actor) => {
                 let workspace_id = self.workspace_id(workspace).await?;
                 let mut tx = self.read(workspace_id).await?;
-                let standing = tx.standing_to_all(workspace_id, actor.user_id()).await?;
+                let standing = tx.standing_to_all(workspace_id, actor.user_id_in(workspace_id)).await?;
                 policy::authorize(Capability::WorkspaceManage, Reach::EveryEnvironment, standing, Some(()))?;
                 Ok((tx, workspace_id))
             }

@@ -51,15 +51,17 @@ impl Service {
         environment_id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
-        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, scope) =
+            tx.locked_standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
         let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
         let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
         let id = tx.new_id()?;
         let asked = Asked::in_environment(Operation::BindingCreate, workspace_id, environment_id, request);
-        if let Some(made) = self.done_before(&mut tx, actor, request.idempotency_key.as_ref(), &asked, id).await? {
+        let key = request.idempotency_key.as_ref().filter(|_| !request.dry_run);
+        if let Some(made) = self.done_before(&mut tx, actor, key, &asked, id).await? {
             return Ok(made.as_created());
         }
-        self.create_in(tx, &scope, Decider::Operator(actor.user_id()), id, request).await
+        self.create_in(tx, &scope, Draft::by(Operation::BindingCreate, actor), id, request).await
     }
 
     /// The platform's own decision about a subject, in one of the three automatic modes. It only ever creates: a
@@ -87,25 +89,27 @@ impl Service {
         let (_, scope) = tx.standing(workspace_id, Uuid::nil(), environment_id).await?;
         let scope = scope.ok_or(Error::NotFound)?;
         let id = tx.new_id()?;
-        self.create_in(tx, &scope, Decider::System, id, request).await
+        self.create_in(tx, &scope, Draft::new(Operation::BindingCreate, Decider::System), id, request).await
     }
 
     async fn create_in(
         &self,
         mut tx: WriteTx,
         scope: &EnvironmentScope,
-        decider: Decider,
+        event: Draft,
         id: Uuid,
         request: &CreateBinding,
     ) -> Result<Binding, Error> {
         let known = References::of(&mut tx, scope, [Mentioned::by_create(request)]).await?;
-        let mut new = self.first_decision(&tx, &known, (id, decider), request)?;
+        let mut new = self.first_decision(&tx, &known, (id, event.actor), request)?;
         if let Some(ended_at) = tx.last_ended_at(scope, &new.canonical_subject_key).await? {
             new.decided_at = new.decided_at.max(ended_at);
         }
         let created = insert_first(&mut tx, scope, &new).await?;
         refuse_overlap(&mut tx, scope, &created).await?;
-        tx.commit(about(Operation::BindingCreate, decider, None, &created)).await?;
+        if !request.dry_run {
+            tx.commit(about(event, None, &created)).await?;
+        }
         Ok(created)
     }
 
@@ -181,7 +185,8 @@ impl Service {
         let (mut tx, old, scope) = self.own(tx, ask, workspace_id, binding_id).await?;
         let id = tx.new_id()?;
         let asked = Asked::of_binding(operation, workspace_id, binding_id, request);
-        if let Some(made) = self.done_before(&mut tx, actor, request.idempotency_key.as_ref(), &asked, id).await? {
+        let key = request.idempotency_key.as_ref().filter(|_| !request.dry_run);
+        if let Some(made) = self.done_before(&mut tx, actor, key, &asked, id).await? {
             return Ok(made.as_created());
         }
         let new = self.successor(&mut tx, &scope, &old, (id, decider), request).await?;
@@ -194,7 +199,9 @@ impl Service {
         let Some(created) = tx.insert_binding(&scope, &new).await? else {
             return Err(stale(&mut tx, &scope, &old).await?);
         };
-        tx.commit(about(operation, decider, Some(&old), &created)).await?;
+        if !request.dry_run {
+            tx.commit(about(Draft::by(operation, actor), Some(&old), &created)).await?;
+        }
         Ok(created)
     }
 
@@ -278,7 +285,7 @@ impl Service {
         let ask = Ask::environment(actor, operation, Capability::WorkspaceBaselinesManage);
         let (mut tx, old, scope) = self.own(tx, ask, workspace_id, binding_id).await?;
         let asked = Asked::of_binding(operation, workspace_id, binding_id, request);
-        let key = request.idempotency_key.as_ref();
+        let key = request.idempotency_key.as_ref().filter(|_| !request.dry_run);
         if let Some(ended) = self.done_before(&mut tx, actor, key, &asked, binding_id).await? {
             return Ok(ended);
         }
@@ -294,12 +301,14 @@ impl Service {
         let Some(revoked) = tx.end_binding(&scope, old.id, &ending).await? else {
             return Err(stale(&mut tx, &scope, &old).await?);
         };
-        let mut event = Draft::new(operation, Decider::Operator(actor.user_id()));
+        let mut event = Draft::by(operation, actor);
         event.environment_id = Some(revoked.environment_id);
         event.subject = Some(SubjectMark::from(&revoked));
         event.old = Some(mark(&revoked));
         event.note = note;
-        tx.commit(event).await?;
+        if !request.dry_run {
+            tx.commit(event).await?;
+        }
         Ok(revoked)
     }
 
@@ -313,8 +322,9 @@ impl Service {
     ) -> Result<(WriteTx, Binding, EnvironmentScope), Error> {
         let found = tx.binding_by_id(workspace_id, binding_id).await?;
         let environment_id = found.as_ref().map(|binding| binding.environment_id);
-        let (standing, scope) =
-            tx.locked_standing(workspace_id, ask.actor.user_id(), environment_id.unwrap_or(Uuid::nil())).await?;
+        let (standing, scope) = tx
+            .locked_standing(workspace_id, ask.actor.user_id_in(workspace_id), environment_id.unwrap_or(Uuid::nil()))
+            .await?;
         let (tx, (binding, scope)) = self.admit(tx, ask, standing, environment_id, found.zip(scope)).await?;
         Ok((tx, binding, scope))
     }
@@ -418,9 +428,8 @@ fn mark(binding: &Binding) -> BindingMark {
     BindingMark { id: binding.id, mode: binding.mode, status: binding.status() }
 }
 
-/// The event of a new binding.
-pub(super) fn about(operation: Operation, decider: Decider, old: Option<&Binding>, new: &Binding) -> Draft {
-    let mut event = Draft::new(operation, decider);
+/// Has an event tell of a new binding.
+pub(super) fn about(mut event: Draft, old: Option<&Binding>, new: &Binding) -> Draft {
     event.environment_id = Some(new.environment_id);
     event.subject = Some(SubjectMark::from(new));
     event.old = old.map(mark);

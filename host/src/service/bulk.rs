@@ -15,7 +15,7 @@ use super::idempotency::{Asked, done_under};
 use super::references::{Mentioned, References};
 use super::{Ask, Service};
 use crate::actor::Actor;
-use crate::audit::Operation;
+use crate::audit::{Draft, Operation};
 use crate::binding::{Binding, CreateBinding, Decider};
 use crate::error::{Conflict, Error};
 use crate::idempotency::IdempotencyKey;
@@ -26,6 +26,27 @@ use crate::workspace::WorkspaceRef;
 
 /// Most decisions of one bulk: what a transaction can write in a fraction of the time a mutation has.
 pub const MAX_BULK_ITEMS: usize = 500;
+
+/// First decisions about many subjects.
+#[derive(Clone, Copy, Debug)]
+pub struct BulkCreate<'a> {
+    /// The decisions.
+    pub items: &'a [CreateBinding],
+    /// Whether all is to be judged and nothing written: the answers say what would be.
+    pub dry_run: bool,
+}
+
+impl<'a> From<&'a [CreateBinding]> for BulkCreate<'a> {
+    fn from(items: &'a [CreateBinding]) -> Self {
+        Self { items, dry_run: false }
+    }
+}
+
+impl<'a> From<&'a Vec<CreateBinding>> for BulkCreate<'a> {
+    fn from(items: &'a Vec<CreateBinding>) -> Self {
+        items.as_slice().into()
+    }
+}
 
 /// What became of one decision of many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,22 +138,24 @@ impl Service {
         actor: Actor,
         workspace: &WorkspaceRef,
         environment: impl Into<RecordRef>,
-        items: &[CreateBinding],
+        request: impl Into<BulkCreate<'_>>,
     ) -> Result<Vec<BulkAnswer>, Error> {
+        let request = request.into();
         let workspace_id = self.workspace_id(workspace).await?;
         let environment_id = self.environment_id(workspace_id, environment).await?;
-        self.mutate(workspace_id, |tx| self.bulk_create_once(tx, actor, workspace_id, environment_id, items)).await
+        self.mutate(workspace_id, |tx| self.bulk_create_once(tx, actor, (workspace_id, environment_id), request)).await
     }
 
     async fn bulk_create_once(
         &self,
         mut tx: WriteTx,
         actor: Actor,
-        workspace_id: Uuid,
-        environment_id: Uuid,
-        items: &[CreateBinding],
+        place: (Uuid, Uuid),
+        BulkCreate { items, dry_run }: BulkCreate<'_>,
     ) -> Result<Vec<BulkAnswer>, Error> {
-        let (standing, scope) = tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (workspace_id, environment_id) = place;
+        let (standing, scope) =
+            tx.locked_standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
         let ask = Ask::environment(actor, Operation::BindingCreate, Capability::WorkspaceBaselinesManage);
         let (mut tx, scope) = self.admit(tx, ask, standing, Some(environment_id), scope).await?;
         if items.len() > MAX_BULK_ITEMS {
@@ -141,8 +164,8 @@ impl Service {
         let decider = Decider::Operator(actor.user_id());
         let known = References::of(&mut tx, &scope, items.iter().map(Mentioned::by_create)).await?;
         let ids = items.iter().map(|_| tx.new_id()).collect::<Result<Vec<_>, _>>()?;
-        let keyed = Keyed::of(items);
-        let place = (workspace_id, environment_id);
+        // What is not done is not done again either.
+        let keyed = Keyed::of(if dry_run { &[] } else { items });
         let (mut answers, claimed) = self.claim(&mut tx, actor, place, &keyed, items, &ids).await?;
         let mut candidates = Candidates::new();
         for ((at, item), id) in items.iter().enumerate().zip(&ids) {
@@ -160,7 +183,7 @@ impl Service {
         }
         begin_after_endings(&mut tx, &scope, &mut candidates).await?;
         let (created, holders) = insert_firsts(&mut tx, &scope, &candidates).await?;
-        let mut events = created.iter().map(|created| about(Operation::BindingCreate, decider, None, created));
+        let mut events = created.iter().map(|created| about(Draft::by(Operation::BindingCreate, actor), None, created));
         if let Some(first) = events.next() {
             refuse_overlaps(&mut tx, &scope, &created).await?;
             let made = created.iter().map(|binding| binding.id).collect::<HashSet<_>>();
@@ -168,7 +191,9 @@ impl Service {
                 tx.release_key(actor.user_id(), key, id).await?;
             }
             let rest = events.collect();
-            tx.commit_all(first, rest).await?;
+            if !dry_run {
+                tx.commit_all(first, rest).await?;
+            }
         }
         for (key, candidates) in candidates {
             answer(&mut answers, candidates, holders.get(&key))?;

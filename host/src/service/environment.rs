@@ -6,7 +6,6 @@ use super::Service;
 use super::setup::display_name;
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
-use crate::binding::Decider;
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
@@ -41,7 +40,7 @@ impl Service {
         let id = tx.new_id()?;
         let (environment, scope) = tx.insert_environment(workspace_id, id, &name).await?;
         tx.insert_entitlement(&scope, actor.user_id()).await?;
-        let mut event = Draft::new(operation, Decider::Operator(actor.user_id()));
+        let mut event = Draft::by(operation, actor);
         event.environment_id = Some(id);
         event.target_id = Some(id);
         tx.commit(event).await?;
@@ -60,7 +59,7 @@ impl Service {
     ) -> Result<Page<Environment>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
         let mut tx = self.read(workspace_id).await?;
-        let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        let (standing, _) = tx.standing(workspace_id, actor.user_id_in(workspace_id), Uuid::nil()).await?;
         policy::authorize(Capability::WorkspaceBaselinesView, Reach::Workspace, standing, Some(()))?;
         Ok(tx.environments_of(workspace_id, actor.user_id(), page).await?)
     }

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::{Ask, Service};
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
-use crate::binding::Decider;
 use crate::error::Error;
 use crate::inventory::{ImportCounts, ImportItem, ImportRefusal, InventoryFilter, InventoryItem, Label};
 use crate::page::{Page, PageRequest};
@@ -210,7 +209,8 @@ impl Service {
         operation: Operation,
     ) -> Result<(WriteTx, EnvironmentScope), Error> {
         let (workspace_id, environment_id) = (import.workspace_id, import.environment_id);
-        let (standing, scope) = tx.locked_standing(workspace_id, import.actor.user_id(), environment_id).await?;
+        let (standing, scope) =
+            tx.locked_standing(workspace_id, import.actor.user_id_in(workspace_id), environment_id).await?;
         let ask = Ask::environment(import.actor, operation, Capability::InventoryImport);
         self.admit(tx, ask, standing, Some(environment_id), scope).await
     }
@@ -230,7 +230,7 @@ impl Service {
         let workspace_id = self.workspace_id(workspace).await?;
         let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
-        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
         let scope = policy::authorize(Capability::ProviderView, Reach::Environment, standing, scope)?;
         let texts =
             [&filter.provider_key, &filter.subject_domain, &filter.subject_type_key, &filter.canonical_subject_key];
@@ -255,7 +255,7 @@ impl Service {
         let mut tx = self.read(workspace_id).await?;
         let found = tx.inventory_item_by_id(workspace_id, item_id).await?;
         let environment_id = found.as_ref().map_or(Uuid::nil(), |item| item.environment_id);
-        let (standing, _) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, _) = tx.standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
         Ok(policy::authorize(Capability::ProviderView, Reach::Environment, standing, found)?)
     }
 }
@@ -335,7 +335,7 @@ fn duplicate(first: i64, second: &Described<'_>) -> ImportRefusal {
 }
 
 fn about(operation: Operation, import: &Import, scope: &EnvironmentScope, counts: ImportCounts) -> Draft {
-    let mut event = Draft::new(operation, Decider::Operator(import.actor.user_id()));
+    let mut event = Draft::by(operation, import.actor);
     event.environment_id = Some(scope.environment_id());
     event.import = Some((import.id, counts));
     event

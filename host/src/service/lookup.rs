@@ -157,7 +157,7 @@ impl Service {
         let workspace_id = self.workspace_id(workspace).await?;
         let environment_id = self.environment_id(workspace_id, environment).await?;
         let mut tx = self.read(workspace_id).await?;
-        let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+        let (standing, scope) = tx.standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
         let scope = policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, scope)?;
         Ok((tx, scope))
     }
@@ -172,7 +172,7 @@ async fn visible(
 ) -> Result<(Binding, EnvironmentScope), Error> {
     let found = tx.binding_by_id(workspace_id, binding_id).await?;
     let environment_id = found.as_ref().map_or(Uuid::nil(), |binding| binding.environment_id);
-    let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+    let (standing, scope) = tx.standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
     let found = found.zip(scope);
     Ok(policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, found)?)
 }

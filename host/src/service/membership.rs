@@ -6,7 +6,6 @@ use super::setup::unknown_user;
 use super::{Ask, Service};
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
-use crate::binding::Decider;
 use crate::error::{Conflict, Error};
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, FIRST_ROLE, Reach, Role, Standing};
@@ -125,7 +124,7 @@ impl Service {
     ) -> Result<Page<Membership>, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
         let mut tx = self.read(workspace_id).await?;
-        let (standing, _) = tx.standing(workspace_id, actor.user_id(), Uuid::nil()).await?;
+        let (standing, _) = tx.standing(workspace_id, actor.user_id_in(workspace_id), Uuid::nil()).await?;
         policy::authorize(Capability::WorkspaceManage, Reach::Workspace, standing, Some(()))?;
         Ok(tx.memberships(workspace_id, page).await?)
     }
@@ -235,16 +234,16 @@ pub(super) async fn standing_alone(
     actor: Actor,
     environment_id: Uuid,
 ) -> Result<(Standing, Option<EnvironmentScope>), Error> {
-    let (standing, scope) = tx.standing(workspace_id, actor.user_id(), environment_id).await?;
+    let (standing, scope) = tx.standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;
     if !standing.is_member() {
         return Ok((standing, scope));
     }
     tx.lock_workspace(workspace_id).await?;
-    Ok(tx.locked_standing(workspace_id, actor.user_id(), environment_id).await?)
+    Ok(tx.locked_standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?)
 }
 
 fn about_member(operation: Operation, actor: Actor, user_id: Uuid, role: Option<Role>) -> Draft {
-    let mut event = Draft::new(operation, Decider::Operator(actor.user_id()));
+    let mut event = Draft::by(operation, actor);
     event.target_id = Some(user_id);
     event.role = role;
     event

@@ -27,10 +27,12 @@ mod audit;
 mod binding;
 mod bulk;
 mod copy;
+mod credential;
 mod environment;
 mod housekeeping;
 mod idempotency;
 mod inventory;
+
 mod lookup;
 mod membership;
 mod migration;
@@ -39,6 +41,7 @@ mod references;
 mod registry;
 mod resolve;
 mod setup;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,19 +50,19 @@ use provident_identity::Identity;
 use uuid::Uuid;
 
 pub use audit::{AuditExport, Auditor};
-pub use bulk::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS};
+pub use bulk::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS};
 pub use copy::CopyReport;
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
 pub use registry::RegistrySync;
 pub use setup::Settings;
+pub use standing::Named;
 
 pub use crate::store::{Migration, MigrationState};
 
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
-use crate::binding::Decider;
-use crate::clock::{Clock, Ids};
+use crate::clock::{Clock, Ids, Timestamp};
 use crate::error::Error;
 use crate::policy::{self, Capability, Denial, Reach, Standing};
 use crate::registry::RecordRef;
@@ -112,6 +115,20 @@ impl Service {
         &self.identity
     }
 
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new id for something that is not kept: a request.
+    ///
+    /// # Errors
+    /// Where there is no randomness.
+    pub fn new_id(&self) -> Result<Uuid, Error> {
+        Ok(self.ids.next(self.clock.now())?)
+    }
+
     /// Closes the database, once what runs on it is done.
     pub async fn close(&self) {
         self.store.close().await;
@@ -159,7 +176,7 @@ impl Service {
         match policy::authorize(ask.capability, ask.reach, standing, found) {
             Ok(found) => Ok((tx, found)),
             Err(denial) => {
-                let mut event = Draft::new(ask.operation, Decider::Operator(ask.actor.user_id()));
+                let mut event = Draft::by(ask.operation, ask.actor);
                 event.denial = Some(denial);
                 event.environment_id = environment_id.filter(|_| denial == Denial::Forbidden);
                 if !standing.is_member() {

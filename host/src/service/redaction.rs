@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Ask, Service};
 use crate::actor::Actor;
 use crate::audit::{BindingMark, Draft, Operation, SubjectMark};
-use crate::binding::{Binding, Decider};
+use crate::binding::Binding;
 use crate::error::{Conflict, Error};
 use crate::policy::Capability;
 use crate::store::{StoreError, WriteTx};
@@ -51,7 +51,7 @@ impl Service {
             return Err(Conflict::NoteAlreadyRedacted.into());
         }
         let redacted = tx.binding_by_id(workspace_id, binding_id).await?.ok_or(StoreError::Corrupt("binding"))?;
-        let mut event = Draft::new(operation, Decider::Operator(actor.user_id()));
+        let mut event = Draft::by(operation, actor);
         event.environment_id = Some(redacted.environment_id);
         event.subject = Some(SubjectMark::from(&redacted));
         event.old = Some(BindingMark { id: redacted.id, mode: redacted.mode, status: redacted.status() });

@@ -18,7 +18,6 @@ use super::membership::standing_alone;
 use super::{Ask, MAX_CHUNK_OBJECTS, Service};
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
-use crate::binding::Decider;
 use crate::error::Error;
 use crate::inventory::ImportCounts;
 use crate::policy::Capability;
@@ -150,7 +149,7 @@ impl Service {
 }
 
 fn about(operation: Operation, sync: &RegistrySync, counts: ImportCounts) -> Draft {
-    let mut event = Draft::new(operation, Decider::Operator(sync.actor.user_id()));
+    let mut event = Draft::by(operation, sync.actor);
     event.import = Some((sync.id, counts));
     event
 }

@@ -1,0 +1,312 @@
+//! A request, taken apart: who calls, what the path names, parameters, body; in this order, and nothing else.
+//!
+//! Authority comes from the path's workspace, an explicit environment and the record's own place (P339-01). Of headers,
+//! only the credential and the acting user choose anything; cookies choose nothing. What is wrong with parameters or
+//! body is told to those who may do what they ask, and to nobody else.
+
+use std::collections::BTreeMap;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, RawPathParams, Request};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::problem::Problem;
+use super::Api;
+use crate::actor::Actor;
+use crate::audit::Operation;
+use crate::error::Error;
+use crate::idempotency::IdempotencyKey;
+use crate::policy::Capability;
+use crate::service::{Named, Service};
+use crate::workspace::{PLATFORM_WORKSPACE, WorkspaceRef};
+
+/// Names that other systems know a tenant by. They mean nothing here: a parameter of such a name is as if it were not
+/// there (P339-04).
+pub const INERT_PARAMETERS: &[&str] = &["tenant", "tenant_id", "managed_environment_id"];
+
+/// The name a caller gives a request that may be repeated.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What an operation asks of its caller, said once and used where the request cannot be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Asks {
+    capability: Capability,
+    mutation: Option<Operation>,
+}
+
+impl Asks {
+    /// To read.
+    #[must_use]
+    pub const fn to_read(capability: Capability) -> Self {
+        Self { capability, mutation: None }
+    }
+
+    /// To change something.
+    #[must_use]
+    pub const fn to_change(capability: Capability, operation: Operation) -> Self {
+        Self { capability, mutation: Some(operation) }
+    }
+}
+
+/// A request whose credential holds.
+#[derive(Debug)]
+pub struct Call {
+    api: Api,
+    actor: Actor,
+    path: BTreeMap<String, String>,
+    query: String,
+    headers: HeaderMap,
+    body: Result<Bytes, Problem>,
+}
+
+impl FromRequest<Api> for Call {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let actor = Caller::of(&parts, api).await?.actor();
+        tracing::Span::current().record("user_id", tracing::field::display(actor.user_id()));
+        let path = axum::RequestPartsExt::extract::<RawPathParams>(&mut parts).await;
+        let path = path.map_err(|_| Problem::not_found())?;
+        let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let body = read(api, &parts.headers, body).await;
+        Ok(Self { api: api.clone(), actor, path, query, headers: parts.headers, body })
+    }
+}
+
+impl Call {
+    /// Every operation there is.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        self.api.service()
+    }
+
+    /// What is served, and within which limits.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    /// The path's workspace. What is no id names a workspace nobody is a member of.
+    #[must_use]
+    pub fn workspace(&self) -> WorkspaceRef {
+        WorkspaceRef::Id(self.id("workspace_id").unwrap_or(PLATFORM_WORKSPACE))
+    }
+
+    /// The path's binding. What is no id names none.
+    #[must_use]
+    pub fn binding_id(&self) -> Uuid {
+        self.id("binding_id").unwrap_or(Uuid::nil())
+    }
+
+    /// The path's inventory item. What is no id names none.
+    #[must_use]
+    pub fn item_id(&self) -> Uuid {
+        self.id("item_id").unwrap_or(Uuid::nil())
+    }
+
+    fn id(&self, name: &str) -> Option<Uuid> {
+        let text = self.path.get(name)?;
+        // One spelling: an id in another one is nobody's.
+        text.parse::<Uuid>().ok().filter(|id| id.hyphenated().to_string() == *text)
+    }
+
+    fn named(&self) -> Named {
+        if self.path.contains_key("binding_id") {
+            Named::Binding(self.binding_id())
+        } else if self.path.contains_key("item_id") {
+            Named::InventoryItem(self.item_id())
+        } else {
+            Named::Workspace
+        }
+    }
+
+    /// The query's parameters. Whoever may not do what they ask is told that, and nothing of parameters.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; `unknown-parameter`, `repeated-parameter`, `parameter-required`, `bad-parameter`,
+    /// `bad-page-size`.
+    pub async fn parameters<T: DeserializeOwned>(&self, asks: Asks) -> Result<T, Problem> {
+        match parameters(&self.query) {
+            Ok(read) => Ok(read),
+            Err(problem) => Err(self.unless_denied(asks, problem).await),
+        }
+    }
+
+    /// The body. Whoever may not do what they ask is told that, and nothing of the body.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; `unsupported-media-type`, `body-too-large`, `body-timed-out`, `malformed-request`,
+    /// `unknown-field`, `field-required`, `bad-value`.
+    pub async fn body<T: DeserializeOwned>(&mut self, asks: Asks) -> Result<T, Problem> {
+        let read = std::mem::replace(&mut self.body, Ok(Bytes::new()));
+        match read.and_then(|bytes| json(&bytes)) {
+            Ok(read) => Ok(read),
+            Err(problem) => Err(self.unless_denied(asks, problem).await),
+        }
+    }
+
+    /// The same of an operation that is about no workspace and asks for nothing.
+    ///
+    /// # Errors
+    /// Those of [`Call::body`] that are about the body.
+    pub fn own_body<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        let read = std::mem::replace(&mut self.body, Ok(Bytes::new()));
+        read.and_then(|bytes| json(&bytes))
+    }
+
+    /// The name the caller gave this request, if one.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; `bad-idempotency-key`.
+    pub async fn idempotency_key(&self, asks: Asks) -> Result<Option<IdempotencyKey>, Problem> {
+        match idempotency_key(&self.headers) {
+            Ok(key) => Ok(key),
+            Err(error) => Err(self.unless_denied(asks, error.into()).await),
+        }
+    }
+
+    /// What the caller already has of a single record, as `If-None-Match` says.
+    #[must_use]
+    pub fn has(&self, entity_tag: &str) -> bool {
+        let given = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        given.flat_map(|list| list.split(',')).any(|tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == entity_tag
+        })
+    }
+
+    /// What is wrong with a request, for whoever may do what it asks; for others, that they may not.
+    async fn unless_denied(&self, asks: Asks, problem: Problem) -> Problem {
+        let Asks { capability, mutation } = asks;
+        let judged = self.service().stands(self.actor, &self.workspace(), self.named(), capability, mutation).await;
+        judged.err().map_or(problem, Problem::from)
+    }
+}
+
+async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let limits = api.limits();
+    let read = tokio::time::timeout(limits.body_time, axum::body::to_bytes(body, limits.body_bytes)).await;
+    let Ok(read) = read else {
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timed-out"));
+    };
+    let bytes = read.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"))?;
+    if bytes.is_empty() || is_json(headers) {
+        Ok(bytes)
+    } else {
+        Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") && !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error> {
+    let mut given = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    match (given.next(), given.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => {
+            Ok(Some(key.to_str().unwrap_or_default().parse::<IdempotencyKey>().map_err(Error::from)?))
+        }
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("bad-idempotency-key", "Idempotency-Key", "a request has one idempotency key"))
+        }
+    }
+}
+
+/// Reads a query. Names that mean nothing are left out first; every other is taken once, or refused.
+fn parameters<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let refused = |code, field: &str, message: &str| Problem::of_field(StatusCode::BAD_REQUEST, code, field, message);
+    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+        return Err(refused("bad-parameter", "query", "not UTF-8"));
+    }
+    let mut given = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if INERT_PARAMETERS.contains(&name.as_ref()) {
+            continue;
+        }
+        let name = name.into_owned();
+        if given.insert(name.clone(), value.into_owned()).is_some() {
+            return Err(refused("repeated-parameter", &shown(&name), "given twice"));
+        }
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&given).finish();
+    let read = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(form_urlencoded::parse(
+        query.as_bytes(),
+    )));
+    read.map_err(|error| {
+        let path = error.path().to_string();
+        match Fault::of(&error.inner().to_string()) {
+            Fault::Unknown(name) => refused("unknown-parameter", &shown(&name), "there is no such parameter"),
+            Fault::Missing(name) => refused("parameter-required", &name, "it has to be given"),
+            Fault::Other if path == "limit" => refused("bad-page-size", "limit", "a number from 1 to 500"),
+            Fault::Other => refused("bad-parameter", &shown(&path), "not what the parameter takes"),
+        }
+    })
+}
+
+/// Reads a body: one JSON value, every member known and given once. What stands in it is told in no refusal.
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let (line, column) = (error.inner().line(), error.inner().column());
+        let path = error.path().to_string();
+        let fault = Fault::of(&error.inner().to_string());
+        let refused = |code, field: &str, message: String| {
+            Problem::of_field(StatusCode::UNPROCESSABLE_ENTITY, code, &shown(field), &message)
+        };
+        if !error.inner().is_data() {
+            let message = format!("not JSON (line {line}, column {column})");
+            return Problem::of_field(StatusCode::BAD_REQUEST, "malformed-request", "body", &message);
+        }
+        match fault {
+            Fault::Unknown(name) => refused("unknown-field", &name, "there is no such member".to_owned()),
+            Fault::Missing(name) => refused("field-required", &name, "it has to be given".to_owned()),
+            Fault::Other => refused("bad-value", &path, format!("not what it takes (line {line}, column {column})")),
+        }
+    })?;
+    deserializer.end().map_err(|error| {
+        let message = format!("more than one JSON value (line {}, column {})", error.line(), error.column());
+        Problem::of_field(StatusCode::BAD_REQUEST, "malformed-request", "body", &message)
+    })?;
+    Ok(read)
+}
+
+/// What a deserialiser found wrong. Its message is looked at for a member's name and told to nobody: it may have a value
+/// in it.
+enum Fault {
+    Unknown(String),
+    Missing(String),
+    Other,
+}
+
+impl Fault {
+    fn of(message: &str) -> Self {
+        let name = |rest: &str| rest.rsplit_once("`, expected").map_or(rest, |(name, _)| name).to_owned();
+        if let Some(rest) = message.strip_prefix("unknown field `") {
+            return Self::Unknown(name(rest.rsplit_once("`, there are no fields").map_or(rest, |(name, _)| name)));
+        }
+        match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some(name) => Self::Missing(name.to_owned()),
+            None => Self::Other,
+        }
+    }
+}
+
+/// A name out of a request, as much of it as is told.
+fn shown(name: &str) -> String {
+    name.chars().filter(|character| !character.is_control()).take(64).collect()
+}
