@@ -58,7 +58,7 @@ pub use registry::RegistrySync;
 pub use setup::Settings;
 pub use standing::Named;
 
-pub use crate::store::{Migration, MigrationState};
+pub use crate::store::{Connections, Migration, MigrationState};
 
 use crate::actor::Actor;
 use crate::audit::{Draft, Operation};
@@ -127,6 +127,12 @@ impl Service {
     /// Where there is no randomness.
     pub fn new_id(&self) -> Result<Uuid, Error> {
         Ok(self.ids.next(self.clock.now())?)
+    }
+
+    /// The pools of connections to the database, as they are now.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connections> {
+        self.store.connections()
     }
 
     /// Closes the database, once what runs on it is done.

@@ -24,6 +24,9 @@ use crate::workspace::{DisplayName, PLATFORM_SLUG, PLATFORM_WORKSPACE, Slug, Use
 /// What a mutation has until its COMMIT is sent, unless told otherwise (P381-14).
 const MUTATION_DEADLINE: Duration = Duration::from_secs(2);
 
+/// How long the database may take to say that it is there.
+const READINESS_TIME: Duration = Duration::from_secs(2);
+
 /// Where an installation keeps what, and where its times and ids come from.
 #[derive(Clone)]
 pub struct Settings {
@@ -128,6 +131,15 @@ impl Service {
         let service = Self::with(store, master, settings)?;
         service.refuse_other_master_key().await?;
         Ok(service)
+    }
+
+    /// Whether the database can be reached and has the tables this program knows. Asked for nobody, and of nobody's rows.
+    ///
+    /// # Errors
+    /// `database-unavailable` if it does not answer within two seconds; `database-unmigrated`, `database-too-new`,
+    /// `database-altered`.
+    pub async fn readiness(&self) -> Result<(), Error> {
+        Ok(self.store.readiness(READINESS_TIME).await?)
     }
 
     fn with(store: Store, master: MasterKey, settings: &Settings) -> Result<Self, Error> {

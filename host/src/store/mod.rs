@@ -24,6 +24,7 @@ mod membership;
 mod migration;
 mod open;
 mod platform;
+mod reach;
 mod registry;
 mod registry_baseline;
 mod registry_known;
@@ -39,6 +40,7 @@ pub use error::StoreError;
 pub use housekeeping::HOUSEKEEPING_TABLES;
 pub use migration::{Migration, MigrationState};
 pub use open::Store;
+pub use reach::Connections;
 pub use statement::{forget_statements, statements_run};
 
 pub(crate) use binding::NewBinding;

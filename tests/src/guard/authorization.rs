@@ -10,8 +10,9 @@ use super::source::{lines, without_test_module};
 /// What asks: the one function that decides.
 const ASKS: &str = "policy::authorize(";
 
-/// What is no operation of its own: ending, and going on with what an operation has begun and judged.
-const GOES_ON: [&str; 2] = ["close", "next_events"];
+/// What is no operation of its own: ending, going on with what an operation has begun and judged, and whether the
+/// database is there.
+const GOES_ON: [&str; 3] = ["close", "next_events", "readiness"];
 
 /// A function as it is written.
 #[derive(Debug)]
