@@ -1,6 +1,7 @@
 //! What the suites share: databases on both engines, the contract of adapters, and the guards over the sources.
 
 pub mod adapter_contract;
+pub mod api;
 pub mod broken;
 pub mod catalog;
 pub mod console;

@@ -54,7 +54,6 @@ struct Decided {
 
 /// A page of bindings.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape of a page, which is rendered as it comes")]
 struct BindingPage {
     /// The bindings, newest first.
     #[schema(value_type = Vec<View>)]

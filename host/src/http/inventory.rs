@@ -34,7 +34,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// A page of an inventory.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "the shape of a page, which is rendered as it comes")]
 struct InventoryPage {
     /// The items.
     #[schema(value_type = Vec<View>)]
