@@ -158,8 +158,9 @@ impl Service {
         mut tx: WriteTx,
         actor: Actor,
         place: (Uuid, Uuid),
-        BulkCreate { items, dry_run }: BulkCreate<'_>,
+        request: BulkCreate<'_>,
     ) -> Result<Vec<BulkAnswer>, Error> {
+        let BulkCreate { items, dry_run } = request;
         let (workspace_id, environment_id) = place;
         let (standing, scope) =
             tx.locked_standing(workspace_id, actor.user_id_in(workspace_id), environment_id).await?;

@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn one_that_stands_in_for_reads_and_mutations_asks_once_in_each_of_two_ways() {
+        const LIST: &str = "//! | `a.rs` | [`Service::stands`] |";
+        let of = |a: &str| problems(&[("service/mod.rs", LIST), ("service/a.rs", a)]);
+        let both = "impl Service {\n    pub async fn stands(&self) { policy::authorize(a); self.change(a) }\n    \
+            async fn change(&self) { policy::authorize(a) }\n}";
+        assert_eq!(of(both), Vec::<String>::new());
+        let one = "impl Service {\n    pub async fn stands(&self) { policy::authorize(a) }\n}";
+        assert_eq!(of(one), ["service/a.rs: `stands` asks the policy 1 times, not 2"]);
+    }
+
+    #[test]
     fn the_list_and_the_operations_are_the_same() {
         let more = format!(
             "impl Service {{\n    pub async fn one(&self) {{ self.admit(tx) }}\n    \
