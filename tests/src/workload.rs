@@ -3,14 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test whose workload is refused fails, and says why")]
 
 use provident::actor::SystemActor;
+use provident::audit::Operation;
 use provident::binding::{
-    Binding, BindingFilter, CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef, SupersedeBinding,
+    Binding, BindingFilter, CreateBinding, LegacySubjectKey, Note, ResourceRef, RevokeBinding, Sources, SubjectRef,
+    SupersedeBinding,
 };
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
-use provident::policy::Role;
+use provident::policy::{Capability, Role};
 use provident::registry::{RecordRef, RegistryItem, RegistryLine};
-use provident::service::Auditor;
+use provident::service::{Auditor, BulkCreate, Named};
 use provident_identity::ResolutionMode;
 use serde_json::json;
 use uuid::Uuid;
@@ -196,7 +198,8 @@ async fn decisions(world: &Installation, tenant: &Tenant) -> Binding {
 
     let mut by_item = exclusion("");
     by_item.subject = SubjectRef::InventoryItem(items.get(1).unwrap().id);
-    service.create_binding(manager, at, here, &by_item).await.unwrap();
+    let active = service.create_binding(manager, at, here, &by_item).await.unwrap();
+    tried(world, tenant, &active).await;
     let mut automatic = CreateBinding::new(
         ResolutionMode::ExactProviderIdentity,
         SubjectRef::Descriptor(Box::new(widget(&mine(tenant, "E")))),
@@ -215,6 +218,32 @@ async fn decisions(world: &Installation, tenant: &Tenant) -> Binding {
     service.create_binding(tenant.readonly, at, here, &exclusion(&key(&mine(tenant, "denied")))).await.unwrap_err();
     service.create_binding(world.stranger, at, here, &exclusion(&key(&mine(tenant, "denied")))).await.unwrap_err();
     revoked
+}
+
+/// Tried and asked, with nothing written.
+async fn tried(world: &Installation, tenant: &Tenant, active: &Binding) {
+    let (service, manager) = (&world.service, tenant.manager);
+    let (at, here) = (&tenant.workspace, tenant.environment_id);
+    let mut request = exclusion(&key(&mine(tenant, "tried")));
+    request.dry_run = true;
+    service.create_binding(manager, at, here, &request).await.unwrap();
+    let mut succession = SupersedeBinding::new(ResolutionMode::AcceptedLimitation);
+    (succession.note, succession.dry_run) = (Some(Note::new("as it is")), true);
+    service.supersede_binding(manager, at, active.id, &succession).await.unwrap();
+    let end = RevokeBinding { note: Some(Note::new("gone")), idempotency_key: None, dry_run: true };
+    service.revoke_binding(manager, at, active.id, end).await.unwrap();
+    let bulk = BulkCreate { items: &[exclusion(&key(&mine(tenant, "tried")))], dry_run: true };
+    service.bulk_create_bindings(manager, at, here, bulk).await.unwrap();
+    let item = Named::InventoryItem(active.sources.inventory_item_id.unwrap());
+    for (named, operation) in [
+        (Named::Workspace, Some(Operation::RegistrySync)),
+        (Named::Environment(here.into()), Some(Operation::BindingCreate)),
+        (Named::Binding(active.id), Some(Operation::BindingRevoke)),
+        (item, None),
+    ] {
+        // Of all capabilities, one that owners have.
+        service.stands(tenant.owner, at, named, Capability::WorkspaceManage, operation).await.unwrap();
+    }
 }
 
 /// Many at once: free, taken, refused, and with keys of their own, of which one is not made after all.
@@ -248,6 +277,8 @@ async fn look_ups(world: &Installation, tenant: &Tenant, ended: &Binding) {
     let keys = [key(&mine(tenant, "bound")), key(&mine(tenant, "never"))];
     assert_eq!(service.lookup(who, at, here, &keys, None).await.unwrap().len(), 2);
     assert_eq!(service.lookup(who, at, here, &keys, Some(ended.decided_at)).await.unwrap().len(), 2);
+    let found = service.lookup_descriptors(who, at, here, &[widget(&mine(tenant, "R"))], None).await.unwrap();
+    assert_eq!(found.len(), 1);
     service.bindings_of_resource(who, at, here, &key(&mine(tenant, "R")), page).await.unwrap();
     service.history_of_binding(who, at, ended.id, page).await.unwrap();
     service.history_of_subject(who, at, here, &key(&mine(tenant, "bound")), page).await.unwrap();

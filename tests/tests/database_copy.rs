@@ -36,6 +36,7 @@ async fn lived_in(world: &Installation) {
         note: Some(Note::new("Ünïcödé 💾\n\ttab")),
         reason: Some("vendor-limit".to_owned()),
         idempotency_key: None,
+        dry_run: false,
         sources: provident::binding::Sources::default(),
     };
     let second = world.service.supersede_binding(acme.manager, &acme.workspace, first.id, &request).await.unwrap();

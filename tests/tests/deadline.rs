@@ -15,9 +15,9 @@ use provident::binding::{Binding, CreateBinding, Note, ResourceRef, RevokeBindin
 use provident::clock::{Clock, Ids};
 use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
-use provident::policy::Role;
+use provident::policy::{Capability, Role};
 use provident::registry::RegistryLine;
-use provident::service::{BulkAnswer, Import, RegistrySync, Service, Settings};
+use provident::service::{BulkAnswer, Import, Named, RegistrySync, Service, Settings};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines, say};
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
@@ -174,7 +174,7 @@ const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
         scene.service.supersede_binding(acme.manager, &acme.workspace, scene.keyed[0].id, &request).await
     };
     "revoke a binding under a key", BindingRevoke => async {
-        let request = RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke") };
+        let request = RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke"), dry_run: false };
         scene.service.revoke_binding(acme.manager, &acme.workspace, scene.keyed[1].id, request).await
     };
     "create bindings in a bulk", BindingCreate => async {
@@ -293,6 +293,36 @@ fn a_denial_that_cannot_be_told_of_is_no_denial_yet() {
             }
         };
         assert_eq!(error.code(), "forbidden");
+    });
+}
+
+#[test]
+fn what_is_only_tried_or_asked_has_the_same_time() {
+    on_both_engines(|database| async move {
+        let scene = Scene::on(Installation::on(database).await, TIME).await;
+        let acme = &scene.world.acme;
+        let request = CreateBinding { dry_run: true, ..exclusion(&key("tried")) };
+        let tried = async || {
+            let outcome = scene.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &request);
+            outcome.await.map(drop)
+        };
+        let asked = async || {
+            let named = Named::Environment(acme.environment_id.into());
+            let operation = Some(Operation::BindingCreate);
+            let capability = Capability::WorkspaceBaselinesManage;
+            scene.service.stands(acme.readonly, &acme.workspace, named, capability, operation).await
+        };
+        // On PostgreSQL nothing holds up whoever writes no event.
+        let free = if scene.world.database.engine() == Engine::Sqlite { "deadline-exceeded" } else { "ok" };
+        let code = |outcome: Result<(), Error>| outcome.err().map_or("ok", |error| error.code());
+        let lock = held(&scene.world).await;
+        let before = everything(&scene.world).await;
+        assert_eq!(code(tried().await), free);
+        assert_eq!(code(asked().await), "deadline-exceeded", "a denial that cannot be told of is none yet");
+        assert_eq!(everything(&scene.world).await, before);
+        released(lock).await;
+        done_in_the_end(async || tried().await).await;
+        while code(asked().await) != "forbidden" {}
     });
 }
 

@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 
 use provident::actor::{Actor, SystemActor};
+use provident::audit::Operation;
 use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, SubjectRef, SupersedeBinding};
 use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
-use provident::policy::Role;
-use provident::service::{Auditor, Service};
+use provident::policy::{Capability, Role};
+use provident::service::{Auditor, Named, Service};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, TestDatabase};
 use provident_tests::guard::listing;
@@ -73,6 +74,10 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     let items = service.inventory(owner, at, here, &InventoryFilter::default(), page).await.unwrap();
     service.inventory_item(owner, at, items.items[0].id).await.unwrap();
     service.audit_events(owner, at, None, 0, 500).await.unwrap();
+    let place = Named::Environment(here.into());
+    let (manage, operation) = (Capability::WorkspaceBaselinesManage, Some(Operation::BindingCreate));
+    service.stands(acme.manager, at, place.clone(), manage, operation).await.unwrap();
+    service.stands(acme.readonly, at, place, manage, operation).await.unwrap_err();
     let mirrored = service.create_user(&plane(), "Mirrored").await.unwrap().id;
     let mut sync = service.begin_sync(owner, at).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &customer(mirrored, "readonly")).await.unwrap();
@@ -110,6 +115,7 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
         "sync_chunk",
         "finish_sync",
         "clean_up",
+        "stands",
     ])
 }
 
@@ -136,6 +142,7 @@ async fn bindings_worked_on(world: &Installation, service: &Service) -> Vec<(&'s
         ("binding", service.binding(who, at, id).await.err()),
         ("bindings", service.bindings(who, at, here, &BindingFilter::default(), page).await.err()),
         ("lookup", service.lookup(who, at, here, &[key("1")], None).await.err()),
+        ("lookup_descriptors", service.lookup_descriptors(who, at, here, &[widget("1")], None).await.err()),
         ("history_of_subject", service.history_of_subject(who, at, here, &key("1"), page).await.err()),
         ("bindings_of_resource", service.bindings_of_resource(who, at, here, &key("1"), page).await.err()),
         ("bulk_create_bindings", service.bulk_create_bindings(who, at, here, &[exclusion(&key("1"))]).await.err()),

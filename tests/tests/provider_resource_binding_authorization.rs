@@ -5,18 +5,21 @@
 use std::fmt::Write as _;
 
 use provident::actor::Actor;
+use provident::audit::Operation;
 use provident::binding::{BindingFilter, Note, SupersedeBinding};
 use provident::clock::Timestamp;
 use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
-use provident::policy::Role;
+use provident::policy::{Capability, Role};
 use provident::registry::RecordRef;
+use provident::service::Named;
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, on_both_engines};
 use provident_tests::installation::{Installation, exclusion, key, plane, widget};
 use provident_tests::rows::fresh_id;
+use provident_tests::tables;
 use uuid::Uuid;
 
 /// What an operation is aimed at.
@@ -30,7 +33,7 @@ struct Aim {
 }
 
 /// Every operation of a tenant's plane.
-const OPERATIONS: [&str; 26] = [
+const OPERATIONS: [&str; 34] = [
     "add_member",
     "audit_events",
     "audit_events_of_environment",
@@ -53,14 +56,22 @@ const OPERATIONS: [&str; 26] = [
     "inventory_item",
     "lookup",
     "lookup_as_of",
+    "lookup_descriptors",
     "members",
     "redact_note",
     "revoke_binding",
+    "stands_for_binding",
+    "stands_for_creating",
+    "stands_for_inventory",
+    "stands_for_inventory_item",
+    "stands_for_members",
+    "stands_for_superseding",
+    "stands_for_syncing",
     "supersede_binding",
 ];
 
 /// Those that name nothing but the workspace.
-const OF_WORKSPACE: [&str; 8] = [
+const OF_WORKSPACE: [&str; 10] = [
     "add_member",
     "audit_events",
     "begin_sync",
@@ -69,10 +80,12 @@ const OF_WORKSPACE: [&str; 8] = [
     "end_membership",
     "environments",
     "members",
+    "stands_for_members",
+    "stands_for_syncing",
 ];
 
 /// Those that only read, and so leave no event when denied.
-const READING: [&str; 13] = [
+const READING: [&str; 18] = [
     "audit_events",
     "audit_events_of_environment",
     "binding",
@@ -85,8 +98,40 @@ const READING: [&str; 13] = [
     "inventory_item",
     "lookup",
     "lookup_as_of",
+    "lookup_descriptors",
     "members",
+    "stands_for_binding",
+    "stands_for_inventory",
+    "stands_for_inventory_item",
+    "stands_for_members",
 ];
+
+/// Requests that cannot be read, each with the operation it stands for.
+const STANDING: [(&str, &str); 7] = [
+    ("stands_for_binding", "binding"),
+    ("stands_for_creating", "create_binding"),
+    ("stands_for_inventory", "inventory"),
+    ("stands_for_inventory_item", "inventory_item"),
+    ("stands_for_members", "members"),
+    ("stands_for_superseding", "supersede_binding"),
+    ("stands_for_syncing", "begin_sync"),
+];
+
+/// What each of those names, and what for.
+fn standing_for(name: &str, aim: &Aim) -> (Named, Capability, Option<Operation>) {
+    let environment = Named::Environment(aim.environment.into());
+    let (view, manage) = (Capability::WorkspaceBaselinesView, Capability::WorkspaceBaselinesManage);
+    match name {
+        "stands_for_binding" => (Named::Binding(aim.binding), view, None),
+        "stands_for_creating" => (environment, manage, Some(Operation::BindingCreate)),
+        "stands_for_inventory" => (environment, Capability::ProviderView, None),
+        "stands_for_inventory_item" => (Named::InventoryItem(aim.item), Capability::ProviderView, None),
+        "stands_for_members" => (Named::Workspace, Capability::WorkspaceManage, None),
+        "stands_for_superseding" => (Named::Binding(aim.binding), manage, Some(Operation::BindingSupersede)),
+        "stands_for_syncing" => (Named::Workspace, Capability::RegistrySync, Some(Operation::RegistrySync)),
+        other => panic!("no operation {other}"),
+    }
+}
 
 async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim) -> Result<(), Error> {
     let (service, workspace, page) = (&world.service, &aim.workspace, PageRequest::default());
@@ -136,6 +181,10 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             let at = Some(Timestamp::from_micros(0));
             service.lookup(actor, workspace, aim.environment, &[subject], at).await.map(|_| ())
         }
+        "lookup_descriptors" => {
+            let asked = [widget("W")];
+            service.lookup_descriptors(actor, workspace, aim.environment, &asked, None).await.map(|_| ())
+        }
         "members" => service.members(actor, workspace, page).await.map(|_| ()),
         "redact_note" => service.redact_note(actor, workspace, aim.binding).await.map(|_| ()),
         "revoke_binding" => {
@@ -146,7 +195,10 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             request.note = Some(Note::new("why"));
             service.supersede_binding(actor, workspace, aim.binding, &request).await.map(|_| ())
         }
-        other => panic!("no operation {other}"),
+        other => {
+            let (named, capability, mutation) = standing_for(other, aim);
+            service.stands(actor, workspace, named, capability, mutation).await
+        }
     }
 }
 
@@ -325,6 +377,82 @@ async fn last_event(raw: &mut Raw, chain: Uuid) -> String {
     let told = [&event[..1], &event[4..event.len() - 2]].concat();
     assert_eq!(told.len(), 43);
     format!("{told:?}")
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_denied_and_told_of_as_the_operation_it_stands_for() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let (acme, rival) = (&world.acme, &world.rival);
+        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
+        let (hidden_item, hidden_binding) =
+            furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
+        let mut raw = world.raw().await;
+        for (stands, operation) in STANDING {
+            let here = own(&world, item, operation).await;
+            let hidden = Aim {
+                environment: acme.hidden_environment_id,
+                binding: hidden_binding,
+                item: hidden_item,
+                ..here.clone()
+            };
+            let missing = Aim { environment: fresh_id(), binding: fresh_id(), item: fresh_id(), ..here.clone() };
+            let nowhere = Aim { workspace: WorkspaceRef::Id(fresh_id()), ..here.clone() };
+            for actor in [acme.owner, acme.manager, acme.operator, acme.readonly, acme.unentitled, rival.owner] {
+                for aim in [&here, &hidden, &missing, &nowhere] {
+                    let before = everything(&world).await;
+                    if let Err(error) = attempt(&world, stands, actor, aim).await {
+                        let stranger = actor == rival.owner || aim.workspace != acme.workspace;
+                        let chain = if stranger { Uuid::nil() } else { acme.workspace_id };
+                        let as_itself = denied(&mut raw, &world, operation, actor, aim, chain).await;
+                        let as_stands = denied(&mut raw, &world, stands, actor, aim, chain).await;
+                        assert_eq!(as_stands, as_itself, "{stands} {error:?}");
+                    } else {
+                        assert_eq!(everything(&world).await, before, "{stands}");
+                        let done = attempt(&world, operation, actor, aim).await;
+                        assert!(!["not-found", "forbidden"].contains(&outcome(&done)), "{stands} and not {operation}");
+                    }
+                }
+            }
+        }
+        raw.close().await.unwrap();
+    });
+}
+
+#[test]
+fn an_environment_of_a_platforms_name_is_stood_in_as_by_its_id() {
+    on_both_engines(|database| async {
+        let world = Installation::on(database).await;
+        let acme = &world.acme;
+        let mut raw = world.raw().await;
+        let here = raw.engine().id(acme.environment_id);
+        raw.execute(&format!("UPDATE managed_environments SET external_ref = 'site-1' WHERE id = {here}"))
+            .await
+            .unwrap();
+        raw.close().await.unwrap();
+        let (capability, operation) = (Capability::WorkspaceBaselinesManage, Some(Operation::BindingCreate));
+        for (who, name, expected) in [
+            (acme.manager, "ref:site-1", "ok"),
+            (acme.readonly, "ref:site-1", "forbidden"),
+            (acme.manager, "ref:no-site", "not-found"),
+            (acme.unentitled, "ref:site-1", "not-found"),
+        ] {
+            for operation in [operation, None] {
+                let named = Named::Environment(name.parse().unwrap());
+                let said = world.service.stands(who, &acme.workspace, named, capability, operation).await;
+                assert_eq!(outcome(&said), expected, "{name} {operation:?}");
+            }
+        }
+    });
+}
+
+/// Every row of every table.
+async fn everything(world: &Installation) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for table in tables::all() {
+        rows.push(world.dump(table).await);
+    }
+    rows
 }
 
 #[test]
