@@ -15,7 +15,12 @@ impl Service {
     pub async fn token_holder(&self, token: &str) -> Result<Result<TokenHolder, InvalidCredential>, Error> {
         let user_id: Option<Uuid> = token.strip_prefix("pvd_").and_then(|text| text.parse().ok());
         Ok(user_id
-            .map(|user_id| TokenHolder { token_id: user_id, user_id, only_workspace_id: None, may_act_for_others: true })
+            .map(|user_id| TokenHolder {
+                token_id: user_id,
+                user_id,
+                only_workspace_id: None,
+                may_act_for_others: true,
+            })
             .ok_or(InvalidCredential::Bad))
     }
 
