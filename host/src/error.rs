@@ -352,6 +352,9 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("master-key-mismatch", "the data was sealed under another master key"),
     ("master-key-unusable", "the master key file cannot be read or written"),
     ("no-randomness", "the system's source of randomness failed"),
+    ("issuer-invalid", "the settings of an identity provider contradict themselves or are out of bounds"),
+    ("jwks-unreadable", "the file of an identity provider's keys cannot be read, or holds none that can be used"),
+    ("jwks-client-failed", "keys of identity providers cannot be fetched over TLS on this machine"),
 ];
 
 /// Every stable code there is: the component's, those of running it, the host's, those of findings in a chain.
@@ -414,7 +417,7 @@ mod tests {
         for error in errors {
             assert!(HOST_CODES.iter().any(|(code, _)| *code == error.code()), "{}", error.code());
         }
-        for code in StoreError::CODES {
+        for code in StoreError::CODES.iter().chain(crate::jwt::JwtError::CODES) {
             assert!(HOST_CODES.iter().any(|(known, _)| known == code), "{code}");
         }
     }
