@@ -13,7 +13,7 @@ pub(super) use binding::{
 pub(super) use registry::RegistryCommand;
 
 use super::output::Format;
-use super::place::Place;
+use super::place::PlaceArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use provident::page::PageRequest;
@@ -39,7 +39,7 @@ Exit codes:
 #[command(name = "provident", version, after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) place: PlaceArguments,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,

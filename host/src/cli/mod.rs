@@ -9,6 +9,7 @@ mod audit;
 mod binding;
 mod bulk;
 mod component;
+mod config;
 mod database;
 mod documents;
 mod import;
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    let place = arguments.place;
+    let place = arguments.place.place()?;
     match arguments.command {
         Command::Key(KeyCommand::Derive(derive)) => key::derive(&derive),
         Command::Key(KeyCommand::Parse { keys }) => key::answer_keys("parse", &keys),
