@@ -4,6 +4,8 @@
 //! missing (P381-38..53). Shapes only; the rules of a decision live in the identity component and, once more,
 //! in the database. Next: [`crate::service`] for what can be done, [`crate::audit`] for what is told of it.
 
+mod request;
+
 use std::fmt;
 
 use provident_identity::{
@@ -11,10 +13,14 @@ use provident_identity::{
     SubjectClass,
 };
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use request::{BulkItem, CreateRequest, RevokeRequest, SupersedeRequest};
 
 use crate::clock::Timestamp;
 use crate::idempotency::IdempotencyKey;
+use crate::schema;
 
 /// Words that stay in the row they were written into: shown to those who may see the binding, and printed,
 /// logged, audited nowhere.
@@ -83,7 +89,7 @@ impl fmt::Debug for LegacySubjectKey {
 }
 
 /// Where a decision came from. Stored and audited, never followed (P381-51, -76, -77).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Sources {
     /// An operation run of the same environment.
     #[serde(rename = "source_operation_run_id")]
@@ -129,10 +135,11 @@ impl Decider {
 }
 
 /// The resource a subject was resolved to.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BoundResource {
     /// Its canonical key.
     #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub key: CanonicalSubjectKey,
     /// The provider's type of it.
     pub resource_type: String,
@@ -267,35 +274,47 @@ impl Binding {
 
 /// The JSON a binding is shown as: flat, every member always there. A note that was redacted is null, and
 /// `note_redacted` says that one was.
-#[derive(Serialize)]
-struct View<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Binding)]
+pub(crate) struct View<'a> {
     id: Uuid,
     workspace_id: Uuid,
     environment_id: Uuid,
     provider_key: &'a str,
     provider_connection_id: Option<Uuid>,
     subject_domain: &'a str,
+    #[schema(value_type = schema::SubjectClassName)]
     subject_class: &'static str,
     subject_type_key: &'a str,
+    #[schema(value_type = Option<String>)]
     legacy_subject_key: Option<&'a LegacySubjectKey>,
     canonical_subject_key: &'a str,
     canonical_key_version: u32,
     resource: Option<&'a BoundResource>,
+    #[schema(value_type = schema::BindingStatusName)]
     binding_status: &'static str,
+    #[schema(value_type = schema::ResolutionModeName)]
     resolution_mode: &'static str,
     resolution_reason: Option<&'a str>,
+    #[schema(value_type = Option<String>)]
     operator_note: Option<&'a Note>,
     note_redacted: bool,
+    #[schema(value_type = schema::ActorKindName)]
     decided_by_kind: &'static str,
     decided_by_user_id: Option<Uuid>,
+    #[schema(value_type = schema::Moment)]
     decided_at: Timestamp,
+    #[schema(value_type = Option<schema::Moment>)]
     ended_at: Option<Timestamp>,
     ended_by_user_id: Option<Uuid>,
+    #[schema(value_type = Option<String>)]
     ended_note: Option<&'a Note>,
     supersedes_binding_id: Option<Uuid>,
     #[serde(flatten)]
     sources: Sources,
+    #[schema(value_type = schema::Moment)]
     created_at: Timestamp,
+    #[schema(value_type = schema::Moment)]
     updated_at: Timestamp,
 }
 
@@ -528,17 +547,19 @@ pub struct BindingFilter {
 
 /// What is known of a key in an environment. Never a yes or no: what was accepted, unsupported or missing must
 /// not look like a match (S380-20).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LookupAnswer {
     /// A decision holds.
     Active {
         /// It.
+        #[schema(value_type = View)]
         binding: Box<Binding>,
     },
     /// Decisions were made, and none holds.
     Ended {
         /// How the last one ended.
+        #[schema(value_type = schema::BindingStatusName)]
         status: BindingStatus,
         /// The last one.
         binding_id: Uuid,
@@ -548,6 +569,7 @@ pub enum LookupAnswer {
     /// Not a key.
     Refused {
         /// Why not.
+        #[schema(value_type = schema::Refusal)]
         error: IdentityError,
     },
 }

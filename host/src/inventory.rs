@@ -9,10 +9,12 @@ use std::fmt;
 use provident_identity::{
     CanonicalSubjectKey, ErrorCode, ProviderResourceDescriptor, ResourceIdentity, SubjectClass, SupportLevel,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::schema;
 
 /// What people call a resource. Any text without U+0000, at most 512 bytes; printed by no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -59,7 +61,8 @@ impl fmt::Debug for Label {
 }
 
 /// Whether a resource was there when last looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ObservationStatus {
     /// It was.
     Observed,
@@ -130,8 +133,9 @@ impl fmt::Debug for InventoryItem {
 }
 
 /// The JSON an item is shown as.
-#[derive(Serialize)]
-struct View<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = InventoryItem)]
+pub(crate) struct View<'a> {
     id: Uuid,
     workspace_id: Uuid,
     environment_id: Uuid,
@@ -139,14 +143,21 @@ struct View<'a> {
     provider_connection_id: Option<Uuid>,
     canonical_subject_key: &'a str,
     subject_domain: &'a str,
+    #[schema(value_type = schema::SubjectClassName)]
     subject_class: &'static str,
     subject_type_key: &'a str,
+    #[schema(value_type = schema::SupportLevelName)]
     support_level: &'static str,
+    #[schema(value_type = schema::Identity)]
     identity: &'a ResourceIdentity,
+    #[schema(value_type = Option<String>)]
     display_label: Option<&'a Label>,
     descriptor_digest: &'a str,
+    #[schema(value_type = schema::ObservationStatusName)]
     observation_status: &'static str,
+    #[schema(value_type = schema::Moment)]
     first_observed_at: Timestamp,
+    #[schema(value_type = schema::Moment)]
     last_observed_at: Timestamp,
     last_import_id: Option<Uuid>,
     adapter_digest: Option<&'a str>,
@@ -196,7 +207,7 @@ pub struct InventoryFilter {
 }
 
 /// Why an object of an import is not in the inventory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ImportRefusal {
     /// Which object, counted from 0 over the whole import by whoever reads it.
     pub position: u64,
@@ -227,7 +238,7 @@ impl ImportRefusal {
 pub type ImportItem = Result<(u64, ProviderResourceDescriptor), ImportRefusal>;
 
 /// What became of the objects of an import, or of a piece of one. The four add up to the number of objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ImportCounts {
     /// Not known before.
     pub added: u64,

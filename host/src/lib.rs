@@ -11,14 +11,17 @@ pub mod binding;
 pub mod clock;
 pub mod credential;
 pub mod error;
+pub mod http;
 pub mod idempotency;
 pub mod inventory;
+pub mod json;
 pub mod jwt;
 #[cfg(feature = "leaking")]
 pub mod leak;
 pub mod page;
 pub mod policy;
 pub mod registry;
+pub mod schema;
 pub mod secret;
 pub mod service;
 pub mod store;

@@ -93,6 +93,11 @@ pub fn components() -> Result<Vec<ComponentDescription>, ComponentError> {
         .collect()
 }
 
+/// The names of the embedded provider adapters.
+pub fn adapters() -> impl Iterator<Item = &'static str> {
+    EMBEDDED.iter().skip(1).map(|embedded| embedded.name)
+}
+
 /// The component file of this name, as any other runtime can load it.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ mod runner;
 mod tally;
 
 pub use adapter::{Adapted, Adapter, AdapterDescription, Refusal};
-pub use embedded::{ComponentDescription, Pinned, component_file, components, embedded_codes};
+pub use embedded::{ComponentDescription, Pinned, adapters, component_file, components, embedded_codes};
 pub use error::{CallError, ComponentError};
 pub use identity::{About, Decision, DerivedKey, Described, Identity, Limits, ParsedKey};
 pub use lines::{Answered, Lines};

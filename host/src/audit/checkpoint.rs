@@ -7,13 +7,14 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::GENESIS_HASH;
 
 /// The end of a chain at some time. As JSON `{"format","hash","number","workspace_id"}`, where the format is
 /// `provident-audit-checkpoint-1`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
     format: Format,
@@ -22,7 +23,8 @@ pub struct Checkpoint {
     workspace_id: Uuid,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CheckpointFormat)]
 enum Format {
     #[serde(rename = "provident-audit-checkpoint-1")]
     One,

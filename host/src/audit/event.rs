@@ -10,10 +10,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::canonical;
 use crate::clock::Timestamp;
+use crate::schema;
 
 /// The format events are written in. Format 1: the tag `provident-audit-1` and the members of [`AuditEvent`], nulls kept.
 pub const CHAIN_FORMAT: i32 = 1;
@@ -30,7 +32,7 @@ pub(super) fn tag_of(format: i32) -> Option<&'static str> {
 pub const GENESIS_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// An event as it is kept: the allow-list. Members are declared in the order RFC 8785 writes them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditEvent {
     /// What was done, or `<noun>.denied`.
@@ -76,6 +78,7 @@ pub struct AuditEvent {
     /// Its place in the workspace's chain, from 1.
     pub number: i64,
     /// When.
+    #[schema(value_type = schema::Moment)]
     pub occurred_at: Timestamp,
     /// The binding that ended, or that was made before and lost its notes.
     pub old_binding_id: Option<Uuid>,
@@ -151,7 +154,7 @@ pub fn chain_hash(previous_hash: &str, canonical_json: &str) -> String {
 }
 
 /// An event with its place in the chain, as it is listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChainedEvent {
     /// What happened.
     #[serde(flatten)]

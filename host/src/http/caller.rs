@@ -91,7 +91,8 @@ fn acting_for(parts: &Parts) -> Result<Option<Uuid>, Problem> {
     let (first, second) = (given.next(), given.next());
     let Some(first) = first else { return Ok(None) };
     let named = first.to_str().ok().filter(|_| second.is_none()).and_then(|text| text.parse::<Uuid>().ok());
-    let bad = || Problem::of_field(StatusCode::BAD_REQUEST, "bad-acting-user", "Provident-On-Behalf-Of", "one user's id");
+    let bad =
+        || Problem::of_field(StatusCode::BAD_REQUEST, "bad-acting-user", "Provident-On-Behalf-Of", "one user's id");
     named.map(Some).ok_or_else(bad)
 }
 

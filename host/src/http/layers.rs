@@ -57,7 +57,9 @@ async fn in_time(api: &Api, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let answering = next.run(request).in_current_span();
     let answering = async move {
-        let task = if safe { tokio_util::task::AbortOnDropHandle::new(tokio::spawn(answering)) } else {
+        let task = if safe {
+            tokio_util::task::AbortOnDropHandle::new(tokio::spawn(answering))
+        } else {
             return api.changes().spawn(answering).await;
         };
         task.await

@@ -8,7 +8,6 @@
 pub mod audit;
 pub mod binding;
 pub mod caller;
-pub mod decision;
 pub mod document;
 pub mod inventory;
 pub mod key;
@@ -17,7 +16,6 @@ pub mod problem;
 pub mod readiness;
 pub mod registry;
 pub mod request;
-pub mod schema;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -27,8 +25,8 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use provident_identity::Adapter;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -97,8 +95,8 @@ impl Api {
     pub fn new(service: Arc<Service>, issuers: Issuers, limits: Limits) -> Result<Self, crate::error::Error> {
         let quota = Quota::per_second(limits.rate_per_s).allow_burst(limits.rate_burst);
         let mut adapters = HashMap::new();
-        for name in Adapter::EMBEDDED {
-            adapters.insert(*name, Adapter::embedded(name)?);
+        for adapter in provident_identity::adapters() {
+            adapters.insert(adapter, Adapter::embedded(adapter)?);
         }
         let (rates, changes) = (RateLimiter::keyed(quota), TaskTracker::new());
         Ok(Self { shared: Arc::new(Shared { service, issuers, limits, rates, adapters, changes }) })
@@ -171,7 +169,8 @@ fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// Renders a single record, or says that the caller has it already.
 fn record(call: &request::Call, body: &impl Serialize) -> Result<Response, Problem> {
-    let json = serde_json::to_vec(body).map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "database-corrupt"))?;
+    let json =
+        serde_json::to_vec(body).map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "database-corrupt"))?;
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(&json)));
     let mut response = if call.has(&tag) {
         StatusCode::NOT_MODIFIED.into_response()

@@ -9,17 +9,22 @@ use std::collections::BTreeMap;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Api;
 use super::caller::Caller;
 use super::problem::Problem;
-use super::Api;
 use crate::actor::Actor;
 use crate::audit::Operation;
 use crate::error::Error;
 use crate::idempotency::IdempotencyKey;
+use crate::json::{self, Fault, shown};
+use crate::page::{MAX_PAGE_ROWS, PageRequest};
 use crate::policy::Capability;
+use crate::registry::RecordRef;
 use crate::service::{Named, Service};
 use crate::workspace::{PLATFORM_WORKSPACE, WorkspaceRef};
 
@@ -48,6 +53,34 @@ impl Asks {
     #[must_use]
     pub const fn to_change(capability: Capability, operation: Operation) -> Self {
         Self { capability, mutation: Some(operation) }
+    }
+}
+
+/// Most rows of a page: 1 to 500, 100 where nothing is said.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(try_from = "u32")]
+#[schema(value_type = u32, minimum = 1, maximum = 500, default = 100)]
+pub struct Limit(u32);
+
+impl TryFrom<u32> for Limit {
+    type Error = &'static str;
+
+    fn try_from(rows: u32) -> Result<Self, Self::Error> {
+        if (1..=MAX_PAGE_ROWS).contains(&rows) { Ok(Self(rows)) } else { Err("a page has 1 to 500 rows") }
+    }
+}
+
+impl Limit {
+    /// So many rows, if that was said.
+    #[must_use]
+    pub fn rows(limit: Option<Self>) -> u32 {
+        limit.map_or(100, |Self(rows)| rows)
+    }
+
+    /// Which page is asked for.
+    #[must_use]
+    pub fn page(limit: Option<Self>, after: Option<Uuid>) -> PageRequest {
+        PageRequest::new(Self::rows(limit), after)
     }
 }
 
@@ -147,10 +180,10 @@ impl Call {
     ///
     /// # Errors
     /// `not-found`, `forbidden`; `unsupported-media-type`, `body-too-large`, `body-timed-out`, `malformed-request`,
-    /// `unknown-field`, `field-required`, `bad-value`.
+    /// `unknown-field`.
     pub async fn body<T: DeserializeOwned>(&mut self, asks: Asks) -> Result<T, Problem> {
         let read = std::mem::replace(&mut self.body, Ok(Bytes::new()));
-        match read.and_then(|bytes| json(&bytes)) {
+        match read.and_then(|bytes| read_json(&bytes)) {
             Ok(read) => Ok(read),
             Err(problem) => Err(self.unless_denied(asks, problem).await),
         }
@@ -162,7 +195,7 @@ impl Call {
     /// Those of [`Call::body`] that are about the body.
     pub fn own_body<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
         let read = std::mem::replace(&mut self.body, Ok(Bytes::new()));
-        read.and_then(|bytes| json(&bytes))
+        read.and_then(|bytes| read_json(&bytes))
     }
 
     /// The name the caller gave this request, if one.
@@ -186,10 +219,30 @@ impl Call {
         })
     }
 
+    /// Refuses parameters of an operation that has none.
+    ///
+    /// # Errors
+    /// As [`Call::parameters`].
+    pub async fn no_parameters(&self, asks: Asks) -> Result<(), Problem> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        self.parameters::<Nothing>(asks).await.map(|Nothing {}| ())
+    }
+
     /// What is wrong with a request, for whoever may do what it asks; for others, that they may not.
-    async fn unless_denied(&self, asks: Asks, problem: Problem) -> Problem {
+    pub async fn unless_denied(&self, asks: Asks, problem: Problem) -> Problem {
+        self.unless_denied_at(asks, self.named(), problem).await
+    }
+
+    /// The same of a request that names an environment.
+    pub async fn unless_denied_in(&self, asks: Asks, environment: RecordRef, problem: Problem) -> Problem {
+        self.unless_denied_at(asks, Named::Environment(environment), problem).await
+    }
+
+    async fn unless_denied_at(&self, asks: Asks, named: Named, problem: Problem) -> Problem {
         let Asks { capability, mutation } = asks;
-        let judged = self.service().stands(self.actor, &self.workspace(), self.named(), capability, mutation).await;
+        let judged = self.service().stands(self.actor, &self.workspace(), named, capability, mutation).await;
         judged.err().map_or(problem, Problem::from)
     }
 }
@@ -218,9 +271,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error>
     let mut given = headers.get_all(&IDEMPOTENCY_KEY).iter();
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
-        (Some(key), None) => {
-            Ok(Some(key.to_str().unwrap_or_default().parse::<IdempotencyKey>().map_err(Error::from)?))
-        }
+        (Some(key), None) => Ok(Some(key.to_str().unwrap_or_default().parse::<IdempotencyKey>().map_err(Error::from)?)),
         (Some(_), Some(_)) => {
             Err(Error::invalid("bad-idempotency-key", "Idempotency-Key", "a request has one idempotency key"))
         }
@@ -244,9 +295,8 @@ fn parameters<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         }
     }
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&given).finish();
-    let read = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(form_urlencoded::parse(
-        query.as_bytes(),
-    )));
+    let read =
+        serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes())));
     read.map_err(|error| {
         let path = error.path().to_string();
         match Fault::of(&error.inner().to_string()) {
@@ -258,55 +308,10 @@ fn parameters<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     })
 }
 
-/// Reads a body: one JSON value, every member known and given once. What stands in it is told in no refusal.
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (line, column) = (error.inner().line(), error.inner().column());
-        let path = error.path().to_string();
-        let fault = Fault::of(&error.inner().to_string());
-        let refused = |code, field: &str, message: String| {
-            Problem::of_field(StatusCode::UNPROCESSABLE_ENTITY, code, &shown(field), &message)
-        };
-        if !error.inner().is_data() {
-            let message = format!("not JSON (line {line}, column {column})");
-            return Problem::of_field(StatusCode::BAD_REQUEST, "malformed-request", "body", &message);
-        }
-        match fault {
-            Fault::Unknown(name) => refused("unknown-field", &name, "there is no such member".to_owned()),
-            Fault::Missing(name) => refused("field-required", &name, "it has to be given".to_owned()),
-            Fault::Other => refused("bad-value", &path, format!("not what it takes (line {line}, column {column})")),
-        }
-    })?;
-    deserializer.end().map_err(|error| {
-        let message = format!("more than one JSON value (line {}, column {})", error.line(), error.column());
-        Problem::of_field(StatusCode::BAD_REQUEST, "malformed-request", "body", &message)
-    })?;
-    Ok(read)
-}
-
-/// What a deserialiser found wrong. Its message is looked at for a member's name and told to nobody: it may have a value
-/// in it.
-enum Fault {
-    Unknown(String),
-    Missing(String),
-    Other,
-}
-
-impl Fault {
-    fn of(message: &str) -> Self {
-        let name = |rest: &str| rest.rsplit_once("`, expected").map_or(rest, |(name, _)| name).to_owned();
-        if let Some(rest) = message.strip_prefix("unknown field `") {
-            return Self::Unknown(name(rest.rsplit_once("`, there are no fields").map_or(rest, |(name, _)| name)));
-        }
-        match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-            Some(name) => Self::Missing(name.to_owned()),
-            None => Self::Other,
-        }
-    }
-}
-
-/// A name out of a request, as much of it as is told.
-fn shown(name: &str) -> String {
-    name.chars().filter(|character| !character.is_control()).take(64).collect()
+/// Reads a body.
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    json::read(bytes).map_err(|why| {
+        let status = if why.is_json { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Problem::of_field(status, why.code.as_str(), &why.field, &why.message)
+    })
 }

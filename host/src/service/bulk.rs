@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use provident_identity::CanonicalSubjectKey;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::binding::{CREATE_ATTEMPTS, about, refuse_other_connection};
@@ -49,12 +50,13 @@ impl<'a> From<&'a Vec<CreateBinding>> for BulkCreate<'a> {
 }
 
 /// What became of one decision of many.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BulkAnswer {
     /// It holds.
     Created {
         /// It.
+        #[schema(value_type = crate::binding::View)]
         binding: Box<Binding>,
     },
     /// It was not made, and nothing of it written.
@@ -62,7 +64,7 @@ pub enum BulkAnswer {
 }
 
 /// Why one decision of many was not made. No note, label or former key in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BulkRefusal {
     /// The stable code; of several broken rules, the first one's.
     pub code: &'static str,

@@ -1,0 +1,204 @@
+//! How values look in JSON, for the document that describes the HTTP interface. Types of the contract have no schema of
+//! their own, because the crate they come from knows no web: they are described here, out of the same lists.
+
+use std::borrow::Cow;
+
+use provident_identity::{ActorKind, BindingStatus, ErrorCode, ResolutionMode, SubjectClass, SupportLevel};
+use serde::Deserialize;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::inventory::ObservationStatus;
+use crate::registry::RecordKind;
+
+macro_rules! words {
+    ($($(#[$about:meta])* $name:ident = $shown:literal of $words:ty;)+) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, Deserialize)]
+            pub struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let words = <$words>::ALL.iter().map(|word| word.as_str());
+                    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(words)).into()
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    Cow::Borrowed($shown)
+                }
+            }
+        )+
+    };
+}
+
+words! {
+    /// How a subject is resolved.
+    ResolutionModeName = "ResolutionMode" of ResolutionMode;
+    /// Whether a decision holds.
+    BindingStatusName = "BindingStatus" of BindingStatus;
+    /// What kind of thing a subject is.
+    SubjectClassName = "SubjectClass" of SubjectClass;
+    /// How far the platform can go with a resource.
+    SupportLevelName = "SupportLevel" of SupportLevel;
+    /// Who decided.
+    ActorKindName = "ActorKind" of ActorKind;
+    /// A rule of the contract.
+    ErrorCodeName = "ErrorCode" of ErrorCode;
+    /// Whether a resource was there when last looked for.
+    ObservationStatusName = "ObservationStatus" of ObservationStatus;
+    /// What a line of a sync is about.
+    RecordKindName = "RecordKind" of RecordKind;
+}
+
+/// A moment: RFC 3339, UTC, microseconds.
+#[derive(Debug)]
+pub struct Moment;
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+impl ToSchema for Moment {}
+
+/// A row by its id, or `ref:` and the name a platform has for it.
+#[derive(Debug)]
+pub struct RecordName;
+
+impl PartialSchema for RecordName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .description(Some("An id, or `ref:` and the name a platform has for the row."))
+            .pattern(Some(
+                "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|ref:[!-~]([ -~]{0,253}[!-~])?)$",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for RecordName {}
+
+/// What identifies a resource at its provider. No display name has a place here.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ResourceIdentity)]
+#[expect(dead_code, clippy::struct_excessive_bools, reason = "the shape of the contract's own type")]
+pub struct Identity {
+    /// The provider, `[a-z0-9][a-z0-9_-]{0,63}`.
+    provider_key: String,
+    /// The provider's type of the resource, 1 to 128 bytes.
+    resource_type: String,
+    /// The provider's id, 1 to 512 bytes.
+    provider_resource_id: Option<String>,
+    /// An id from elsewhere, 1 to 512 bytes.
+    external_id: Option<String>,
+    /// The canonical name of a resource without a portable id.
+    discriminator: Option<String>,
+    /// A digest of the content; never part of a key.
+    fingerprint: Option<String>,
+    /// Shipped by the provider.
+    #[serde(default)]
+    built_in: bool,
+    /// A provider's default configuration.
+    #[serde(default)]
+    default: bool,
+    /// Has no stored object behind it.
+    #[serde(default, rename = "virtual")]
+    virtual_: bool,
+    /// Made in and owned by the tenant.
+    #[serde(default)]
+    tenant_owned: bool,
+}
+
+/// A resource as a candidate for matching or resolution.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProviderResourceDescriptor)]
+#[expect(dead_code, reason = "the shape of the contract's own type")]
+pub struct Descriptor {
+    /// Who it is at the provider.
+    identity: Identity,
+    /// The governance domain.
+    subject_domain: String,
+    /// What kind of thing it is.
+    subject_class: SubjectClassName,
+    /// The platform's type of the subject.
+    subject_type_key: String,
+    /// How far the platform can go with it.
+    support_level: SupportLevelName,
+    /// What people call it; never part of the key.
+    display_label: Option<String>,
+    /// The inventory item it was made from.
+    source_inventory_item_id: Option<String>,
+    /// The policy version it was made from.
+    source_policy_version_id: Option<String>,
+    /// The operation run it was seen by.
+    source_operation_run_id: Option<String>,
+}
+
+/// What a key is derived from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = GovernedSubject)]
+#[expect(dead_code, reason = "the shape of the contract's own type")]
+pub struct Subject {
+    /// Who it is at the provider.
+    identity: Identity,
+    /// What kind of thing it is.
+    subject_class: SubjectClassName,
+    /// The platform's type of the subject.
+    subject_type_key: String,
+}
+
+/// A rule of the contract that was broken.
+#[derive(Debug, ToSchema)]
+#[schema(as = IdentityError)]
+#[expect(dead_code, reason = "the shape of the contract's own type")]
+pub struct Refusal {
+    /// The rule.
+    code: ErrorCodeName,
+    /// The bare name of the member.
+    field: String,
+    /// For people.
+    message: String,
+}
+
+/// A row by name, as text in JSON and in a query.
+pub mod record_ref {
+    use serde::{Deserialize, Deserializer, de};
+
+    use crate::registry::RecordRef;
+
+    /// Reads a row's name.
+    ///
+    /// # Errors
+    /// Where the text names none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordRef, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+
+    /// A row's name that may be left out.
+    pub mod option {
+        use serde::{Deserialize, Deserializer, de};
+
+        use crate::registry::RecordRef;
+
+        /// Reads a row's name, where there is one.
+        ///
+        /// # Errors
+        /// Where the text names none.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RecordRef>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+        }
+    }
+}
