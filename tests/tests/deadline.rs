@@ -174,7 +174,7 @@ const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
         scene.service.supersede_binding(acme.manager, &acme.workspace, scene.keyed[0].id, &request).await
     };
     "revoke a binding under a key", BindingRevoke => async {
-        let request = RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke") };
+        let request = RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke"), dry_run: false };
         scene.service.revoke_binding(acme.manager, &acme.workspace, scene.keyed[1].id, request).await
     };
     "create bindings in a bulk", BindingCreate => async {

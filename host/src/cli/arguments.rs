@@ -7,7 +7,7 @@ mod registry;
 pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
 pub(super) use binding::{
     BindingCommand, CreateArguments, DecisionArguments, FilterArguments, NoteArguments, ResourceArguments,
-    SubjectArguments,
+    SubjectArguments, TrialArguments,
 };
 
 pub(super) use registry::RegistryCommand;

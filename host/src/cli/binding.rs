@@ -2,7 +2,7 @@
 
 use super::arguments::{
     BindingCommand, CreateArguments, DecisionArguments, EnvironmentArguments, FilterArguments, NoteArguments,
-    ResourceArguments, SubjectArguments,
+    ResourceArguments, SubjectArguments, TrialArguments,
 };
 use super::bulk;
 use super::key::open as open_file;
@@ -37,14 +37,18 @@ pub(super) async fn binding(service: &Service, output: &Output, command: Binding
             decide(service, output, ResolutionMode::UnsupportedCoverage, create).await
         }
         BindingCommand::MarkMissing(create) => decide(service, output, ResolutionMode::MissingExpected, create).await,
-        BindingCommand::BulkCreate { environment, file } => bulk::create(service, output, &environment, &file).await,
+        BindingCommand::BulkCreate { environment, file, trial } => {
+            bulk::create(service, output, &environment, &file, trial.dry_run).await
+        }
         BindingCommand::Supersede { scope, binding, mode, decision } => {
             let request = superseding(mode.into(), decision)?;
-            show(output, &service.supersede_binding(actor(&scope), &scope.workspace, binding, &request).await?)
+            let made = service.supersede_binding(actor(&scope), &scope.workspace, binding, &request).await?;
+            decided(output, &made, request.dry_run)
         }
-        BindingCommand::Revoke { scope, binding, note, idempotency } => {
-            let request = RevokeBinding { note: read_note(note)?, idempotency_key: idempotency.key()?, dry_run: false };
-            show(output, &service.revoke_binding(actor(&scope), &scope.workspace, binding, request).await?)
+        BindingCommand::Revoke { scope, binding, note, idempotency, trial: TrialArguments { dry_run } } => {
+            let request = RevokeBinding { note: read_note(note)?, idempotency_key: idempotency.key()?, dry_run };
+            let ended = service.revoke_binding(actor(&scope), &scope.workspace, binding, request).await?;
+            decided(output, &ended, dry_run)
         }
         BindingCommand::RedactNote { scope, binding } => {
             show(output, &service.redact_note(actor(&scope), &scope.workspace, binding).await?)
@@ -101,12 +105,13 @@ async fn decide(
         note: read_note(decision.note)?,
         reason: decision.reason,
         idempotency_key: decision.idempotency.key()?,
-        dry_run: false,
+        dry_run: decision.trial.dry_run,
         sources: decision.sources.into(),
     };
     #[cfg(feature = "leaking")]
     output.confess(&request);
-    show(output, &service.create_binding(actor(&scope), &scope.workspace, environment, &request).await?)
+    let made = service.create_binding(actor(&scope), &scope.workspace, environment, &request).await?;
+    decided(output, &made, request.dry_run)
 }
 
 fn superseding(mode: ResolutionMode, decision: DecisionArguments) -> Result<SupersedeBinding, Failure> {
@@ -120,7 +125,7 @@ fn superseding(mode: ResolutionMode, decision: DecisionArguments) -> Result<Supe
         note: read_note(decision.note)?,
         reason: decision.reason,
         idempotency_key: decision.idempotency.key()?,
-        dry_run: false,
+        dry_run: decision.trial.dry_run,
         sources: decision.sources.into(),
     })
 }
@@ -258,31 +263,52 @@ fn draw(sheet: &mut Sheet, bindings: &[Binding]) {
 }
 
 fn show(output: &Output, binding: &Binding) -> Result<(), Failure> {
-    let optional = |id: Option<Uuid>| id.map(|id| id.to_string());
-    output.show(binding, |sheet| {
-        sheet.fact("binding", binding.id);
-        sheet.fact("status", binding.status());
-        sheet.fact("mode", binding.mode);
-        sheet.fact("subject", &binding.canonical_subject_key);
-        sheet.fact("domain", &binding.subject_domain);
-        let facts = [
-            ("resource", binding.resource.as_ref().map(|resource| resource.key.to_string())),
-            ("note", binding.note.as_ref().map(|note| note.as_str().trim_end().to_owned())),
-            ("reason", binding.reason.clone()),
-            ("connection", optional(binding.provider_connection_id)),
-            ("supersedes", optional(binding.supersedes_binding_id)),
-            ("ended", binding.ended_at().map(|at| at.to_string())),
-        ];
-        sheet.fact("environment", binding.environment_id);
-        sheet.fact("decided", binding.decided_at);
-        sheet.fact(
-            "decided by",
-            optional(binding.decided_by.user_id()).unwrap_or_else(|| binding.decided_by.kind().to_string()),
-        );
-        for (name, value) in facts {
-            if let Some(value) = value {
-                sheet.fact(name, value);
-            }
-        }
+    output.show(binding, |sheet| draw_one(sheet, binding))
+}
+
+/// A decision that was only tried.
+#[derive(Serialize)]
+struct Tried<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    binding: &'a Binding,
+}
+
+/// Shows what was decided, or what would have been.
+fn decided(output: &Output, binding: &Binding, dry_run: bool) -> Result<(), Failure> {
+    if !dry_run {
+        return show(output, binding);
+    }
+    output.show(&Tried { dry_run, binding }, |sheet| {
+        draw_one(sheet, binding);
+        sheet.note("dry run: nothing was written; a new id is nobody's");
     })
+}
+
+fn draw_one(sheet: &mut Sheet, binding: &Binding) {
+    let optional = |id: Option<Uuid>| id.map(|id| id.to_string());
+    sheet.fact("binding", binding.id);
+    sheet.fact("status", binding.status());
+    sheet.fact("mode", binding.mode);
+    sheet.fact("subject", &binding.canonical_subject_key);
+    sheet.fact("domain", &binding.subject_domain);
+    let facts = [
+        ("resource", binding.resource.as_ref().map(|resource| resource.key.to_string())),
+        ("note", binding.note.as_ref().map(|note| note.as_str().trim_end().to_owned())),
+        ("reason", binding.reason.clone()),
+        ("connection", optional(binding.provider_connection_id)),
+        ("supersedes", optional(binding.supersedes_binding_id)),
+        ("ended", binding.ended_at().map(|at| at.to_string())),
+    ];
+    sheet.fact("environment", binding.environment_id);
+    sheet.fact("decided", binding.decided_at);
+    sheet.fact(
+        "decided by",
+        optional(binding.decided_by.user_id()).unwrap_or_else(|| binding.decided_by.kind().to_string()),
+    );
+    for (name, value) in facts {
+        if let Some(value) = value {
+            sheet.fact(name, value);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef};
 use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
-use provident::service::{BulkAnswer, BulkRefusal, MAX_BULK_ITEMS, Service};
+use provident::service::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, Service};
 use provident_identity::{ErrorCode, ProviderResourceDescriptor, ResolutionMode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +59,9 @@ struct Line {
 #[derive(Serialize)]
 struct Answered<'a> {
     line: u64,
+    /// Said only where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     #[serde(flatten)]
     outcome: Outcome<'a>,
 }
@@ -71,11 +74,19 @@ enum Outcome<'a> {
 }
 
 /// What became of all of them.
-#[derive(Default, Serialize)]
+#[derive(Clone, Copy, Default, Serialize)]
 struct Totals {
     lines: u64,
     created: u64,
     refused: u64,
+}
+
+/// What is said in the end.
+#[derive(Serialize)]
+struct Ended<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    totals: &'a Totals,
 }
 
 /// `binding bulk-create`.
@@ -84,11 +95,12 @@ pub(super) async fn create(
     output: &Output,
     environment: &EnvironmentArguments,
     file: &Path,
+    dry_run: bool,
 ) -> Result<(), Failure> {
     let bar = progress_bar(&[file.to_owned()]);
     let mut lines = BufReader::new(bar.wrap_read(key::open(file)?));
     let mut running =
-        Running { service, output, environment, bar: &bar, totals: Totals::default(), waiting: Vec::new() };
+        Running { service, output, environment, dry_run, bar: &bar, totals: Totals::default(), waiting: Vec::new() };
     let mut number = 0;
     while let Some(read) = read_line(&mut lines, number == 0)? {
         number += 1;
@@ -104,8 +116,10 @@ pub(super) async fn create(
     }
     let totals = running.totals;
     bar.finish_and_clear();
-    output.record(&serde_json::json!({ "totals": &totals }), || {
-        format!("{} decisions: {} created, {} refused", totals.lines, totals.created, totals.refused)
+    output.record(&Ended { dry_run, totals: &totals }, || {
+        let Totals { lines, created, refused } = totals;
+        let said = if dry_run { ("dry run, nothing was written: ", "would be created") } else { ("", "created") };
+        format!("{}{lines} decisions: {created} {}, {refused} refused", said.0, said.1)
     })?;
     Failure::unless_all_answered(totals.refused, totals.lines)
 }
@@ -115,6 +129,7 @@ struct Running<'a> {
     service: &'a Service,
     output: &'a Output,
     environment: &'a EnvironmentArguments,
+    dry_run: bool,
     bar: &'a ProgressBar,
     totals: Totals,
     waiting: Vec<Line>,
@@ -136,8 +151,9 @@ impl Running<'_> {
             }
         }
         let EnvironmentArguments { scope, environment } = self.environment;
+        let bulk = BulkCreate { items: &items, dry_run: self.dry_run };
         let decided =
-            self.service.bulk_create_bindings(actor(scope), &scope.workspace, environment.clone(), &items).await;
+            self.service.bulk_create_bindings(actor(scope), &scope.workspace, environment.clone(), bulk).await;
         let mut answers = decided.map_err(|error| stopped(error, &numbers))?.into_iter();
         for (line, refusal) in numbers.into_iter().zip(refusals) {
             let answer = match refusal {
@@ -155,7 +171,11 @@ impl Running<'_> {
             BulkAnswer::Created { binding } => {
                 self.totals.created += 1;
                 let canonical_subject_key = binding.canonical_subject_key.as_str();
-                let text = format!("line {line}: created {} {canonical_subject_key}", binding.id);
+                let text = if self.dry_run {
+                    format!("line {line}: would be created {canonical_subject_key}")
+                } else {
+                    format!("line {line}: created {} {canonical_subject_key}", binding.id)
+                };
                 (Outcome::Created { binding_id: binding.id, canonical_subject_key }, text)
             }
             BulkAnswer::Refused(refusal) => {
@@ -165,7 +185,7 @@ impl Running<'_> {
                 (Outcome::Refused(refusal), format!("line {line}: refused {code} ({field}): {message}{by}"))
             }
         };
-        self.bar.suspend(|| self.output.record(&Answered { line, outcome }, || text))
+        self.bar.suspend(|| self.output.record(&Answered { line, dry_run: self.dry_run, outcome }, || text))
     }
 }
 

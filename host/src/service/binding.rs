@@ -2,6 +2,10 @@
 //!
 //! The component judges every decision before it is written; the database judges it again. One active binding
 //! per subject is the database's word too: whoever comes second is told who came first.
+//!
+//! A dry run is the same transaction, dropped where it would be committed: the database judges what is tried as it would
+//! what is meant. Its idempotency key is neither claimed nor asked for what was done under it. Whoever may not do it is
+//! told of all the same, whatever they only wanted to try.
 
 use provident_identity::{ActorKind, BindingStatus, Decision, DecisionAction, ResolutionMode};
 use uuid::Uuid;
@@ -24,7 +28,8 @@ use crate::workspace::WorkspaceRef;
 pub(super) const CREATE_ATTEMPTS: u32 = 4;
 
 impl Service {
-    /// A first decision about a subject: bound by hand, excluded, accepted, unsupported or missing (P381-56..60).
+    /// A first decision about a subject: bound by hand, excluded, accepted, unsupported or missing (P381-56..60). The
+    /// answer to a dry run is the binding there would be, under an id that nobody has.
     ///
     /// # Errors
     /// `not-found`, `forbidden`; every code of the component's `check`, `parse` and `describe`;
@@ -156,7 +161,8 @@ impl Service {
         })
     }
 
-    /// A decision in place of the active one (P381-61). The id in hand is the one expected to be active.
+    /// A decision in place of the active one (P381-61). The id in hand is the one expected to be active. A dry run is
+    /// answered as by [`Service::create_binding`].
     ///
     /// # Errors
     /// As [`Service::create_binding`], and `stale-binding`, `subject-mismatch`.
@@ -257,7 +263,8 @@ impl Service {
         })
     }
 
-    /// The end of the active decision, with a note that says why (P381-62).
+    /// The end of the active decision, with a note that says why (P381-62). The answer to a dry run is the binding as it
+    /// would be; it stays as it is.
     ///
     /// # Errors
     /// `not-found`, `forbidden`; the component's codes about notes; `stale-binding`, `idempotency-key-reused`.

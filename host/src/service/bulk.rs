@@ -33,13 +33,20 @@ pub const MAX_BULK_ITEMS: usize = 500;
 pub struct BulkCreate<'a> {
     /// The decisions.
     pub items: &'a [CreateBinding],
-    /// Whether all is to be judged and nothing written: the answers say what would be.
+    /// Whether all is to be judged and nothing written: the answers say what would be. An id in them is nobody's; keys
+    /// are neither claimed nor asked for what was done under them, and one that two items share is still one request.
     pub dry_run: bool,
 }
 
 impl<'a> From<&'a [CreateBinding]> for BulkCreate<'a> {
     fn from(items: &'a [CreateBinding]) -> Self {
         Self { items, dry_run: false }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [CreateBinding; N]> for BulkCreate<'a> {
+    fn from(items: &'a [CreateBinding; N]) -> Self {
+        items.as_slice().into()
     }
 }
 
@@ -130,7 +137,7 @@ type Holders = HashMap<CanonicalSubjectKey, Binding>;
 impl Service {
     /// First decisions about up to [`MAX_BULK_ITEMS`] subjects, in one transaction; one answer for each item, in the
     /// order of the items. Of two about one subject the second is refused by the first. Where nothing can be made
-    /// nothing is written.
+    /// nothing is written. A dry run does the same and drops it; one that is denied is told of as any other.
     ///
     /// # Errors
     /// `not-found`, `forbidden`, `bulk-too-large`. What is wrong with an item is in its answer, by the codes of
@@ -166,8 +173,11 @@ impl Service {
         let decider = Decider::Operator(actor.user_id());
         let known = References::of(&mut tx, &scope, items.iter().map(Mentioned::by_create)).await?;
         let ids = items.iter().map(|_| tx.new_id()).collect::<Result<Vec<_>, _>>()?;
-        // What is not done is not done again either.
-        let keyed = Keyed::of(if dry_run { &[] } else { items });
+        let mut keyed = Keyed::of(items);
+        if dry_run {
+            // What is not done has not been done before either.
+            keyed.firsts.clear();
+        }
         let (mut answers, claimed) = self.claim(&mut tx, actor, place, &keyed, items, &ids).await?;
         let mut candidates = Candidates::new();
         for ((at, item), id) in items.iter().enumerate().zip(&ids) {

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use provident_identity::ParsedKey;
+use provident_identity::{CallError, CanonicalSubjectKey, ComponentError, ErrorCode, ProviderResourceDescriptor};
 use uuid::Uuid;
 
 use super::Service;
+use super::resolve::too_long;
 use crate::actor::Actor;
 use crate::binding::{Binding, BindingFilter, LegacySubjectKey, LookupAnswer};
 use crate::clock::Timestamp;
@@ -17,10 +18,16 @@ use crate::registry::RecordRef;
 use crate::store::{EnvironmentScope, ReadTx};
 use crate::workspace::WorkspaceRef;
 
-/// Most keys of one look-up.
+/// Most keys, or descriptors, of one look-up.
 pub const MAX_LOOKUP_KEYS: usize = 10_000;
 /// How many keys one statement takes.
 const KEYS_PER_STATEMENT: usize = 500;
+
+/// A subject that is looked up.
+struct Sought {
+    provider_key: String,
+    key: CanonicalSubjectKey,
+}
 
 impl Service {
     /// A binding by its id, in its own environment.
@@ -98,19 +105,43 @@ impl Service {
         if keys.len() > MAX_LOOKUP_KEYS {
             return Err(Error::invalid("too-many-keys", "keys", "at most 10,000 at once"));
         }
-        let mut answers = Vec::with_capacity(keys.len());
-        for chunk in keys.chunks(KEYS_PER_STATEMENT) {
-            let parsed = chunk.iter().map(|key| self.parse(key.as_ref(), "key")).collect::<Vec<_>>();
-            let valid = parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).collect::<Vec<_>>();
-            let known = match as_of {
-                None => known(&mut tx, &scope, &valid).await?,
-                Some(at) => known_as_of(&mut tx, &scope, &valid, at).await?,
-            };
-            for parsed in parsed {
-                answers.push(answer(parsed, &known)?);
-            }
+        let sought = |key: &_| self.sought_by_key(AsRef::as_ref(key));
+        answers(&mut tx, &scope, keys, sought, as_of).await
+    }
+
+    /// As [`Service::lookup`], of the subjects that descriptors are about, in the order of the descriptors. One that the
+    /// component refuses is answered for itself; label and fingerprint make no difference.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`, `too-many-keys`.
+    pub async fn lookup_descriptors(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        environment: impl Into<RecordRef>,
+        descriptors: &[ProviderResourceDescriptor],
+        as_of: Option<Timestamp>,
+    ) -> Result<Vec<LookupAnswer>, Error> {
+        let (mut tx, scope) = self.viewing(actor, workspace, environment).await?;
+        if descriptors.len() > MAX_LOOKUP_KEYS {
+            return Err(Error::invalid("too-many-keys", "descriptors", "at most 10,000 at once"));
         }
-        Ok(answers)
+        answers(&mut tx, &scope, descriptors, |descriptor| self.sought_by_descriptor(descriptor), as_of).await
+    }
+
+    fn sought_by_key(&self, key: &str) -> Result<Sought, Error> {
+        let parsed = self.parse(key, "key")?;
+        Ok(Sought { provider_key: parsed.provider_key, key: parsed.key })
+    }
+
+    fn sought_by_descriptor(&self, descriptor: &ProviderResourceDescriptor) -> Result<Sought, Error> {
+        let described = self.identity.describe(descriptor).map_err(|error| match error {
+            CallError::Component(ComponentError::InputTooLarge { .. }) => {
+                too_long(ErrorCode::RequestTooLarge, "descriptor")
+            }
+            other => other.into(),
+        })?;
+        Ok(Sought { provider_key: descriptor.identity.provider_key.clone(), key: described.key })
     }
 
     /// Every decision about a subject in an environment, newest first.
@@ -177,17 +208,36 @@ async fn visible(
     Ok(policy::authorize(Capability::WorkspaceBaselinesView, Reach::Environment, standing, found)?)
 }
 
-/// The active decision of each key that has one, else the last.
-async fn known(
+/// One answer for each thing asked, in order, by the subject it is about.
+async fn answers<Asked>(
     tx: &mut ReadTx,
     scope: &EnvironmentScope,
-    keys: &[&ParsedKey],
-) -> Result<HashMap<String, Binding>, Error> {
+    asked: &[Asked],
+    sought: impl Fn(&Asked) -> Result<Sought, Error>,
+    as_of: Option<Timestamp>,
+) -> Result<Vec<LookupAnswer>, Error> {
+    let mut answers = Vec::with_capacity(asked.len());
+    for chunk in asked.chunks(KEYS_PER_STATEMENT) {
+        let subjects = chunk.iter().map(&sought).collect::<Vec<_>>();
+        let valid = subjects.iter().filter_map(|subject| subject.as_ref().ok()).collect::<Vec<_>>();
+        let known = match as_of {
+            None => known(tx, scope, &valid).await?,
+            Some(at) => known_as_of(tx, scope, &valid, at).await?,
+        };
+        for subject in subjects {
+            answers.push(answer(subject, &known)?);
+        }
+    }
+    Ok(answers)
+}
+
+/// The active decision of each key that has one, else the last.
+async fn known(tx: &mut ReadTx, scope: &EnvironmentScope, keys: &[&Sought]) -> Result<HashMap<String, Binding>, Error> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let providers = keys.iter().map(|parsed| parsed.provider_key.as_str()).collect::<Vec<_>>();
-    let texts = keys.iter().map(|parsed| parsed.key.as_str()).collect::<Vec<_>>();
+    let providers = keys.iter().map(|sought| sought.provider_key.as_str()).collect::<Vec<_>>();
+    let texts = keys.iter().map(|sought| sought.key.as_str()).collect::<Vec<_>>();
     let active = tx.active_bindings(scope, &providers, &texts).await?;
     let mut known = by_key(active);
     let missing = texts.into_iter().filter(|text| !known.contains_key(*text)).collect::<Vec<_>>();
@@ -202,13 +252,13 @@ async fn known(
 async fn known_as_of(
     tx: &mut ReadTx,
     scope: &EnvironmentScope,
-    keys: &[&ParsedKey],
+    keys: &[&Sought],
     at: Timestamp,
 ) -> Result<HashMap<String, Binding>, Error> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let texts = keys.iter().map(|parsed| parsed.key.as_str()).collect::<Vec<_>>();
+    let texts = keys.iter().map(|sought| sought.key.as_str()).collect::<Vec<_>>();
     let mut begun = by_key(tx.bindings_begun_by(scope, &texts, at).await?);
     for binding in begun.values_mut() {
         binding.stand_as_of(at);
@@ -221,16 +271,16 @@ fn by_key(bindings: Vec<Binding>) -> HashMap<String, Binding> {
     bindings.into_iter().map(|binding| (key(&binding), binding)).collect()
 }
 
-fn answer(parsed: Result<ParsedKey, Error>, known: &HashMap<String, Binding>) -> Result<LookupAnswer, Error> {
-    let parsed = match parsed {
-        Ok(parsed) => parsed,
+fn answer(sought: Result<Sought, Error>, known: &HashMap<String, Binding>) -> Result<LookupAnswer, Error> {
+    let sought = match sought {
+        Ok(sought) => sought,
         Err(Error::Refused(errors)) => {
             let first = errors.into_iter().next();
             return Ok(first.map_or(LookupAnswer::None, |error| LookupAnswer::Refused { error }));
         }
         Err(other) => return Err(other),
     };
-    Ok(match known.get(parsed.key.as_str()) {
+    Ok(match known.get(sought.key.as_str()) {
         None => LookupAnswer::None,
         Some(binding) if binding.ending.is_none() => LookupAnswer::Active { binding: Box::new(binding.clone()) },
         Some(binding) => LookupAnswer::Ended { status: binding.status(), binding_id: binding.id },

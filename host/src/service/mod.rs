@@ -16,7 +16,8 @@
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `redaction.rs` | [`Service::redact_note`] |
 //! | `bulk.rs` | [`Service::bulk_create_bindings`] |
-//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::bindings_of_resource`], [`Service::lookup`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::bindings_of_resource`], [`Service::lookup`], [`Service::lookup_descriptors`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `standing.rs` | [`Service::stands`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
 //!
@@ -32,7 +33,6 @@ mod environment;
 mod housekeeping;
 mod idempotency;
 mod inventory;
-
 mod lookup;
 mod membership;
 mod migration;

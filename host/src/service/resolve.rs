@@ -168,7 +168,7 @@ impl Service {
 }
 
 /// What is too long for a call is too long for the rule, which the component then never gets to see.
-fn too_long(code: ErrorCode, field: &str) -> Error {
+pub(super) fn too_long(code: ErrorCode, field: &str) -> Error {
     let message = "over the limit of one call".to_owned();
     Error::Refused(vec![IdentityError { code, field: field.to_owned(), message }])
 }

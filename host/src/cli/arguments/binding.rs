@@ -63,6 +63,16 @@ pub(in crate::cli) struct DecisionArguments {
     pub(in crate::cli) sources: SourceArguments,
     #[command(flatten)]
     pub(in crate::cli) idempotency: IdempotencyArguments,
+    #[command(flatten)]
+    pub(in crate::cli) trial: TrialArguments,
+}
+
+/// Whether it is only tried.
+#[derive(Args)]
+pub(in crate::cli) struct TrialArguments {
+    /// Judge everything and write nothing: the answer says what would be. Whoever may not is told of all the same
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
 }
 
 /// The caller's name for a request.
@@ -198,7 +208,8 @@ Blank lines are none.
 Five hundred lines are decided in one transaction; what is wrong with one line spoils no other.
 Each line is answered by its number, in order, with the binding made or why there is none; then
 come the totals. Exit code 3 says that some were refused. Run again, the file makes what is
-missing: what was made is refused as `active-binding-exists`.
+missing: what was made is refused as `active-binding-exists`. A dry run knows of each five
+hundred lines alone.
 
 Examples:
   provident binding bulk-create --as USER --workspace acme --environment ENV decisions.ndjson
@@ -209,6 +220,8 @@ Examples:
         environment: EnvironmentArguments,
         /// The decisions, one a line; `-` is standard input
         file: PathBuf,
+        #[command(flatten)]
+        trial: TrialArguments,
     },
     /// Put another decision in place of the active one
     #[command(after_help = "\
@@ -239,6 +252,8 @@ Example:
         note: NoteArguments,
         #[command(flatten)]
         idempotency: IdempotencyArguments,
+        #[command(flatten)]
+        trial: TrialArguments,
     },
     /// Take the words of a binding's notes away, for good
     #[command(after_help = "\
