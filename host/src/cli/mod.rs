@@ -16,12 +16,16 @@ mod import;
 mod inventory;
 mod key;
 mod migrate;
+#[cfg(feature = "otel")]
+mod otel;
 mod output;
 mod place;
 mod registry;
+mod serve;
 mod setup;
+mod telemetry;
 
-use arguments::{Arguments, Command, ComponentCommand, DatabaseCommand, KeyCommand};
+use arguments::{Arguments, Command, ComponentCommand, ConfigCommand, DatabaseCommand, KeyCommand};
 use clap::{CommandFactory, Parser};
 use output::{Failure, Output};
 use std::ffi::OsString;
@@ -58,6 +62,8 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "provident", &mut script);
             Ok(io::stdout().lock().write_all(&script)?)
         }
+        Command::Serve(arguments) => serve::serve(&place, *arguments),
+        Command::Config(ConfigCommand::Check(arguments)) => serve::check(&place, output, *arguments),
         Command::Init => place.run(async |place| setup::init(place, output).await),
         Command::Migrate(command) => place.run(async |place| migrate::migrate(place, output, command).await),
         Command::Database(DatabaseCommand::Copy { to }) => {

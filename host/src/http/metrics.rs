@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use provident_identity::{Adapter, Calls};
+use provident_identity::Calls;
 
 use super::Api;
 
@@ -121,7 +121,8 @@ fn asked(text: &mut String, api: &Api) {
 
 /// The identity component and the adapters, with what was asked of each.
 fn components(api: &Api) -> Vec<(&'static str, Calls)> {
-    let adapters = Adapter::EMBEDDED.iter().filter_map(|name| Some((*name, api.adapter(name)?.calls())));
+    let adapters =
+        provident_identity::adapters().into_iter().filter_map(|name| Some((name, api.adapter(name)?.calls())));
     [("identity", api.service().identity().calls())].into_iter().chain(adapters).collect()
 }
 

@@ -114,9 +114,10 @@ async fn connected(
 ) {
     // An answer is written whole; there is nothing to wait for.
     let _ = stream.set_nodelay(true);
+    let mut first = [0];
     let spoke = tokio::select! {
         () = stop.cancelled() => return,
-        spoke = tokio::time::timeout(SILENCE, stream.peek(&mut [0])) => spoke,
+        spoke = tokio::time::timeout(SILENCE, stream.peek(&mut first)) => spoke,
     };
     if !matches!(spoke, Ok(Ok(1..))) {
         return;
