@@ -41,7 +41,7 @@ fn succession(name: &str) -> SupersedeBinding {
 }
 
 fn revocation(name: &str) -> RevokeBinding {
-    RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: named(name) }
+    RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: named(name), dry_run: false }
 }
 
 async fn create(world: &Installation, request: &CreateBinding) -> Result<Binding, Error> {

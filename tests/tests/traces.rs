@@ -185,6 +185,7 @@ async fn decide(world: &Installation, item: Uuid) {
     let end = RevokeBinding {
         note: Some(Note::new(canary("note-of-the-end"))),
         idempotency_key: canary("request-to-revoke").parse().ok(),
+        dry_run: false,
     };
     service.revoke_binding(acme.manager, &acme.workspace, second.id, end.clone()).await.unwrap();
     service.redact_note(acme.owner, &acme.workspace, second.id).await.unwrap();

@@ -8,7 +8,6 @@ use provident::page::PageRequest;
 use provident::service::{NewToken, Service};
 use provident::workspace::{User, UserKind};
 use serde::Serialize;
-use serde_json::json;
 
 /// `user`.
 pub(super) async fn user(service: &Service, output: &Output, command: UserCommand) -> Result<(), Failure> {

@@ -42,6 +42,12 @@ impl<'a> From<&'a [CreateBinding]> for BulkCreate<'a> {
     }
 }
 
+impl<'a, const N: usize> From<&'a [CreateBinding; N]> for BulkCreate<'a> {
+    fn from(items: &'a [CreateBinding; N]) -> Self {
+        items.as_slice().into()
+    }
+}
+
 impl<'a> From<&'a Vec<CreateBinding>> for BulkCreate<'a> {
     fn from(items: &'a Vec<CreateBinding>) -> Self {
         items.as_slice().into()
