@@ -82,6 +82,12 @@ Examples:
   provident serve
   provident serve --config /etc/provident.toml --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:9090")]
     Serve(Box<ServeArguments>),
+    /// Ask a service whether it is there, and end with 0 if it says so
+    #[command(after_help = "Example:\n  provident healthcheck http://127.0.0.1:8080/readyz")]
+    Healthcheck {
+        /// Where: /healthz says that it runs, /readyz that it can answer
+        url: String,
+    },
     /// Look at what `serve` would take as its settings
     #[command(subcommand)]
     Config(ConfigCommand),

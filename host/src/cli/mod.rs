@@ -13,6 +13,7 @@ mod config;
 mod credential;
 mod database;
 mod documents;
+mod healthcheck;
 mod import;
 mod inventory;
 mod key;
@@ -64,6 +65,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             Ok(io::stdout().lock().write_all(&script)?)
         }
         Command::Serve(arguments) => serve::serve(&place, *arguments),
+        Command::Healthcheck { url } => place.run(async |_| healthcheck::ask(&url).await),
         Command::Config(ConfigCommand::Check(arguments)) => serve::check(&place, output, *arguments),
         Command::Init => place.run(async |place| setup::init(place, output).await),
         Command::Migrate(command) => place.run(async |place| migrate::migrate(place, output, command).await),

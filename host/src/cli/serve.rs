@@ -232,7 +232,7 @@ pub(super) fn check(place: &Place, output: &Output, arguments: ServeArguments) -
     }
     let (key, source) = master_key(place)?;
     rows.push(("master_key", key, source));
-    find_database(place)?;
+    know_database(place)?;
     let members = rows
         .iter()
         .map(|(name, value, source)| ((*name).to_owned(), json!({ "value": value, "source": source.to_string() })));
@@ -256,12 +256,9 @@ fn master_key(place: &Place) -> Result<(String, Source), Failure> {
     Ok((path.display().to_string(), Source::File))
 }
 
-/// Whether the URL is of a kind this program knows, and a file it names is there. Nothing is opened.
-fn find_database(place: &Place) -> Result<(), Failure> {
+/// Whether the URL is of a kind this program knows. Nothing is opened.
+fn know_database(place: &Place) -> Result<(), Failure> {
     let url = place.database_url()?;
-    match url.strip_prefix("sqlite:") {
-        None if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) => Ok(()),
-        None => Err(Error::from(StoreError::InvalidUrl).into()),
-        Some(_) => Ok(()),
-    }
+    let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+    if known { Ok(()) } else { Err(Error::from(StoreError::InvalidUrl).into()) }
 }
