@@ -63,7 +63,7 @@ fn every_finding_in_a_chain_is_documented() {
 /// The codes the command line gives itself: the first text after each of these calls.
 fn codes_in(source: &str) -> BTreeSet<&str> {
     let mut codes = BTreeSet::new();
-    for call in ["Failure::usage(", "Self::new("] {
+    for call in ["Failure::usage(", "Failure::failed(", "Self::new("] {
         for arguments in source.split(call).skip(1) {
             let before = arguments.split('"').next().unwrap();
             // A call whose code is no text of its own names one that is registered elsewhere.
