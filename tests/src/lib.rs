@@ -11,6 +11,7 @@ pub mod foreign_adapter;
 pub mod guard;
 pub mod hostile;
 pub mod installation;
+pub mod operations;
 pub mod partition;
 pub mod postgres;
 pub mod product;
