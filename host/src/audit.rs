@@ -36,6 +36,16 @@ pub enum Operation {
     PlatformInit,
     /// A person was made known.
     UserCreate,
+    /// A user became a stranger everywhere.
+    UserDisable,
+    /// A subject of an identity provider was said to be a user.
+    UserIdentityLink,
+    /// It no longer is.
+    UserIdentityEnd,
+    /// A token was made.
+    TokenCreate,
+    /// A token ended before its time.
+    TokenRevoke,
     /// A workspace was made, with its first member.
     WorkspaceCreate,
     /// A member came, or came back.
@@ -73,6 +83,11 @@ impl Operation {
     pub const ALL: &[Self] = &[
         Self::PlatformInit,
         Self::UserCreate,
+        Self::UserDisable,
+        Self::UserIdentityLink,
+        Self::UserIdentityEnd,
+        Self::TokenCreate,
+        Self::TokenRevoke,
         Self::WorkspaceCreate,
         Self::MembershipAdd,
         Self::MembershipChange,
@@ -96,6 +111,11 @@ impl Operation {
         match self {
             Self::PlatformInit => "platform.init",
             Self::UserCreate => "user.create",
+            Self::UserDisable => "user.disable",
+            Self::UserIdentityLink => "user-identity.link",
+            Self::UserIdentityEnd => "user-identity.end",
+            Self::TokenCreate => "token.create",
+            Self::TokenRevoke => "token.revoke",
             Self::WorkspaceCreate => "workspace.create",
             Self::MembershipAdd => "membership.add",
             Self::MembershipChange => "membership.change",
@@ -120,6 +140,11 @@ impl Operation {
         match self {
             Self::PlatformInit => "platform.initialised",
             Self::UserCreate => "user.created",
+            Self::UserDisable => "user.disabled",
+            Self::UserIdentityLink => "user-identity.linked",
+            Self::UserIdentityEnd => "user-identity.ended",
+            Self::TokenCreate => "token.created",
+            Self::TokenRevoke => "token.revoked",
             Self::WorkspaceCreate => "workspace.created",
             Self::MembershipAdd => "membership.added",
             Self::MembershipChange => "membership.changed",
@@ -143,7 +168,9 @@ impl Operation {
     pub fn denied(self) -> &'static str {
         match self {
             Self::PlatformInit => "platform.denied",
-            Self::UserCreate => "user.denied",
+            Self::UserCreate | Self::UserDisable => "user.denied",
+            Self::UserIdentityLink | Self::UserIdentityEnd => "user-identity.denied",
+            Self::TokenCreate | Self::TokenRevoke => "token.denied",
             Self::WorkspaceCreate => "workspace.denied",
             Self::MembershipAdd | Self::MembershipChange | Self::MembershipEnd => "membership.denied",
             Self::EnvironmentCreate => "environment.denied",
@@ -160,7 +187,14 @@ impl Operation {
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
-            Self::PlatformInit | Self::UserCreate | Self::WorkspaceCreate => "system",
+            Self::PlatformInit
+            | Self::UserCreate
+            | Self::UserDisable
+            | Self::UserIdentityLink
+            | Self::UserIdentityEnd
+            | Self::TokenCreate
+            | Self::TokenRevoke
+            | Self::WorkspaceCreate => "system",
             _ => "tenant",
         }
     }

@@ -93,6 +93,12 @@ pub enum Conflict {
     /// The member is not entitled, or no longer.
     #[error("the member is not entitled")]
     NotEntitled,
+    /// The token was revoked before.
+    #[error("the token is revoked already")]
+    TokenRevokedAlready,
+    /// The subject is linked to a user, this one or another.
+    #[error("the subject is linked to a user already")]
+    IdentityLinked,
     /// Under the idempotency key something else was asked for.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
@@ -137,6 +143,8 @@ impl Conflict {
             Self::LastEntitlement => "last-entitlement",
             Self::EntitlementExists => "entitlement-exists",
             Self::NotEntitled => "not-entitled",
+            Self::TokenRevokedAlready => "token-revoked-already",
+            Self::IdentityLinked => "identity-linked",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::NoteAbsent => "note-absent",
             Self::NoteAlreadyRedacted => "note-already-redacted",
@@ -299,10 +307,17 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("connection-directory-mismatch", "the provider has another directory in the environment"),
     ("assignment-exists", "the profile is assigned to the environment already"),
     ("too-many-keys", "a look-up has more than 10,000 keys"),
-    ("bad-display-name", "a display name is empty, over 512 bytes or not printable"),
+    ("bad-display-name", "a display name or a token's label is empty, over 512 bytes or not printable"),
     ("bad-slug", "a slug is outside `[a-z0-9][a-z0-9-]{0,62}`, or reads as an id"),
     ("slug-taken", "the slug belongs to another workspace"),
-    ("unknown-user", "there is no such user to make a member"),
+    ("unknown-user", "there is no such user, or they are disabled"),
+    ("unknown-workspace", "there is no such workspace to bind a token to"),
+    ("unknown-token", "there is no such token"),
+    ("token-revoked-already", "the token was revoked before"),
+    ("bad-expiry", "a token holds from 1 second to 400 days"),
+    ("bad-identity", "an issuer or a subject is empty, over 255 bytes or has control characters"),
+    ("identity-linked", "the subject is linked to a user already; end that link first"),
+    ("unknown-identity", "the subject is linked to nobody"),
     ("member-exists", "the user is a member already"),
     ("not-a-member", "the user is not a member"),
     ("last-owner", "a workspace keeps at least one owner"),
@@ -337,6 +352,9 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("master-key-mismatch", "the data was sealed under another master key"),
     ("master-key-unusable", "the master key file cannot be read or written"),
     ("no-randomness", "the system's source of randomness failed"),
+    ("issuer-invalid", "the settings of an identity provider contradict themselves or are out of bounds"),
+    ("jwks-unreadable", "the file of an identity provider's keys cannot be read, or holds none that can be used"),
+    ("jwks-client-failed", "keys of identity providers cannot be fetched over TLS on this machine"),
 ];
 
 /// Every stable code there is: the component's, those of running it, the host's, those of findings in a chain.
@@ -382,6 +400,8 @@ mod tests {
             Conflict::LastEntitlement.into(),
             Conflict::EntitlementExists.into(),
             Conflict::NotEntitled.into(),
+            Conflict::TokenRevokedAlready.into(),
+            Conflict::IdentityLinked.into(),
             Conflict::IdempotencyKeyReused.into(),
             Conflict::NoteAbsent.into(),
             Conflict::NoteAlreadyRedacted.into(),
@@ -397,7 +417,7 @@ mod tests {
         for error in errors {
             assert!(HOST_CODES.iter().any(|(code, _)| *code == error.code()), "{}", error.code());
         }
-        for code in StoreError::CODES {
+        for code in StoreError::CODES.iter().chain(crate::jwt::JwtError::CODES) {
             assert!(HOST_CODES.iter().any(|(known, _)| known == code), "{code}");
         }
     }

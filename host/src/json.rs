@@ -1,4 +1,4 @@
-//! Reading JSON that came from outside: one value, every member known and given once. A refusal says where, and repeats
+//! Reading JSON that came from outside: one object, every member known and given once. A refusal says where, and repeats
 //! nothing that stood there but the name of a member nobody knows.
 
 use provident_identity::ErrorCode;
@@ -20,11 +20,15 @@ pub struct Unreadable {
     pub is_json: bool,
 }
 
-/// Reads a value.
+/// Reads an object. An array of its members' values is none, though a deserialiser would take it for one.
 ///
 /// # Errors
 /// [`Unreadable`].
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
+    if text.trim_ascii_start().first() == Some(&b'[') {
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+        return Err(Unreadable { is_json, ..malformed("request", "not one JSON object".to_owned()) });
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -41,6 +45,7 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
                 is_json: true,
             },
             Fault::Missing(name) => malformed(&name, format!("it has to be given{at}")),
+            Fault::Twice(name) => malformed(&name, format!("given twice{at}")),
             Fault::Other => malformed(&path, format!("not what it takes{at}")),
         }
     })?;
@@ -49,7 +54,7 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
 }
 
 fn not_json(error: &serde_json::Error) -> Unreadable {
-    Unreadable { is_json: false, ..malformed("request", format!("not one JSON value{}", place(error))) }
+    Unreadable { is_json: false, ..malformed("request", format!("not one JSON object{}", place(error))) }
 }
 
 fn malformed(path: &str, message: String) -> Unreadable {
@@ -69,6 +74,8 @@ pub(crate) enum Fault {
     Unknown(String),
     /// A name that has to be there.
     Missing(String),
+    /// A name that is there already.
+    Twice(String),
     /// Anything else.
     Other,
 }
@@ -79,10 +86,9 @@ impl Fault {
             let end = rest.rfind("`, expected").or_else(|| rest.rfind("`, there are no fields"));
             return Self::Unknown(end.and_then(|end| rest.get(..end)).unwrap_or(rest).to_owned());
         }
-        match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-            Some(name) => Self::Missing(name.to_owned()),
-            None => Self::Other,
-        }
+        let name = |start| message.strip_prefix(start).and_then(|rest: &str| rest.split('`').next()).map(str::to_owned);
+        let missing = name("missing field `").map(Self::Missing);
+        missing.or_else(|| name("duplicate field `").map(Self::Twice)).unwrap_or(Self::Other)
     }
 }
 
@@ -123,9 +129,10 @@ mod tests {
         assert_eq!(refused(r#"{"inner":[{"number":1},{}]}"#), malformed("number"));
         assert_eq!(refused(r#"{"inner":[],"inner":[]}"#), malformed("inner"));
         assert_eq!(refused(r#""hush""#), malformed("request"));
+        assert_eq!(refused(r#"[[{"number":1}]]"#), malformed("request"));
         assert_eq!(refused(r#"{"a`, expected b":1}"#), (ErrorCode::UnknownField, "a`, expected b".into(), true));
         assert_eq!(refused(r#"{"inner":[{"tenant":1}]}"#), (ErrorCode::UnknownField, "tenant".into(), true));
-        for text in ["", "{", "hush", r#"{"inner":[]} hush"#, "\u{feff}{}"] {
+        for text in ["", "{", "hush", "[", r#"{"inner":[]} hush"#, "\u{feff}{}"] {
             assert_eq!(refused(text), (ErrorCode::MalformedRequest, "request".into(), false), "{text}");
         }
         assert!(read::<Outer>(br#" {"inner":[{"number":1}]} "#).is_ok());

@@ -87,6 +87,18 @@ impl PartialSchema for RecordName {
 
 impl ToSchema for RecordName {}
 
+/// A caller's own name for a request.
+#[derive(Debug)]
+pub struct IdempotencyKeyText;
+
+impl PartialSchema for IdempotencyKeyText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).pattern(Some("^[!-~]{1,255}$")).into()
+    }
+}
+
+impl ToSchema for IdempotencyKeyText {}
+
 /// What identifies a resource at its provider. No display name has a place here.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

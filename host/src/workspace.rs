@@ -182,6 +182,30 @@ pub struct User {
     pub disabled_at: Option<Timestamp>,
 }
 
+/// What a user is. Nothing they may do hangs on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserKind {
+    /// Somebody.
+    #[default]
+    Person,
+    /// A backend with credentials of its own.
+    Service,
+}
+
+impl UserKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::Person, Self::Service];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        }
+    }
+}
+
 /// A person in a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Membership {

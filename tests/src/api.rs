@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use provident::actor::Actor;
 use provident::http::{Api, Limits, router};
 use provident::jwt::Issuers;
-use provident::service::Service;
+use provident::service::{NewToken, Service};
 use provident::workspace::WorkspaceRef;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -152,6 +152,13 @@ impl Caller {
 ///
 /// When it is refused.
 pub async fn token(service: &Service, user_id: Uuid, only: Option<Uuid>, may_act_for_others: bool) -> String {
-    let _ = (service, only, may_act_for_others, plane(), WorkspaceRef::Id(user_id));
-    format!("pvd_{user_id}")
+    let token = NewToken {
+        user_id,
+        workspace: only.map(WorkspaceRef::Id),
+        label: "A token".to_owned(),
+        lifetime: std::time::Duration::from_hours(24 * 30),
+        may_act_for_others,
+    };
+    let (_, text) = service.create_token(&plane(), &token).await.unwrap();
+    text.reveal().to_string()
 }

@@ -57,6 +57,21 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_users_display_name": "display_name" = "";
             "ck_users_kind": "kind" = "robot";
         }
+        "api_tokens" {
+            "ck_tokens_not_platform": "workspace_id" = Uuid::nil();
+            "ck_tokens_label": "label" = "";
+            "ck_tokens_label": "label" = text(513);
+            "ck_tokens_secret_sha256": "secret_sha256" = "e".repeat(63);
+            "ck_tokens_secret_sha256": "secret_sha256" = "E".repeat(64);
+            "ck_tokens_secret_sha256": "secret_sha256" = "g".repeat(64);
+            "ck_tokens_expires_later": "expires_at" = THEN;
+        }
+        "user_identities" {
+            "ck_identities_issuer": "issuer" = "";
+            "ck_identities_issuer": "issuer" = text(256);
+            "ck_identities_subject": "subject" = "";
+            "ck_identities_subject": "subject" = text(256);
+        }
         "managed_environments" {
             "ck_environments_display_name": "display_name" = "";
             "ck_environments_origin": "origin" = "stolen";
@@ -353,7 +368,9 @@ pub fn of_sqlite(tables: &[Table]) -> Vec<Broken> {
                 }
                 break_it("_times", Value::Sql(format!("'{THEN}' || char(0) || 'x'")));
             }
-            if ["built_in", "is_default", "is_virtual", "tenant_owned"].contains(&column.name.as_str()) {
+            if ["built_in", "is_default", "is_virtual", "tenant_owned", "may_act_for_others"]
+                .contains(&column.name.as_str())
+            {
                 break_it("_flags", 2.into());
             }
         }
@@ -374,6 +391,7 @@ pub fn of_sqlite(tables: &[Table]) -> Vec<Broken> {
             "ck_bindings_note_length",
             vec![("operator_note", Value::Sql("'a' || char(0) || hex(zeroblob(4000))".to_owned()))],
         ),
+        broken("api_tokens", "ck_tokens_secret_sha256", vec![("secret_sha256", nul(&"e".repeat(64)))]),
         broken("audit_events", "ck_events_hash", vec![("hash", nul(&"b".repeat(64)))]),
         broken(
             "inventory_items",
@@ -393,6 +411,11 @@ pub fn references() -> Vec<Broken> {
             "fk_memberships_workspace": "workspace_id" = NOTHING;
             "fk_memberships_user": "user_id" = NOTHING;
         }
+        "api_tokens" {
+            "fk_tokens_user": "user_id" = NOTHING;
+            "fk_tokens_workspace": "workspace_id" = NOTHING;
+        }
+        "user_identities" { "fk_identities_user": "user_id" = NOTHING; }
         "environment_entitlements" {
             "fk_entitlements_environment": "managed_environment_id" = FOREIGN;
             "fk_entitlements_membership": "user_id" = STRANGER;

@@ -10,6 +10,7 @@ pub mod database;
 pub mod foreign_adapter;
 pub mod guard;
 pub mod hostile;
+pub mod identity_provider;
 pub mod installation;
 pub mod operations;
 pub mod partition;

@@ -257,6 +257,18 @@ pub fn valid(table: &str) -> Row {
         "users" => {
             row.with("id", fresh_id()).with("display_name", "A person").with("kind", "person").with("created_at", THEN)
         }
+        "api_tokens" => row
+            .with("id", fresh_id())
+            .with("user_id", MEMBER)
+            .with("label", "A token")
+            .with("secret_sha256", "e".repeat(64))
+            .with("may_act_for_others", false)
+            .with("created_at", THEN)
+            .with("expires_at", LATER),
+        "user_identities" => changing(row)
+            .with("issuer", "https://id.example/")
+            .with("subject", format!("subject-{}", fresh()))
+            .with("user_id", MEMBER),
         "managed_environments" => registered(row).with("display_name", "An environment"),
         "workspace_memberships" => changing(row)
             .with("workspace_id", WORKSPACE)

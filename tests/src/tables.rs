@@ -1,7 +1,7 @@
 //! Which tables are the platform's and which are tenants': the one list that every rule about tables takes.
 
 /// Tables that are nobody's: the one list of exceptions from the rules for tenants' tables.
-pub const PLATFORM_TABLES: [&str; 2] = ["workspaces", "users"];
+pub const PLATFORM_TABLES: [&str; 4] = ["workspaces", "users", "api_tokens", "user_identities"];
 
 /// Tables whose rows belong to a workspace.
 pub const TENANT_TABLES: [&str; 15] = [

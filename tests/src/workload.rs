@@ -2,6 +2,8 @@
 //! statements and hold each to a rule. A new operation, or a new way through an old one, is added here, with its noun.
 #![expect(clippy::unwrap_used, reason = "a test whose workload is refused fails, and says why")]
 
+use std::time::Duration;
+
 use provident::actor::SystemActor;
 use provident::audit::Operation;
 use provident::binding::{
@@ -12,7 +14,7 @@ use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
 use provident::registry::{RecordRef, RegistryItem, RegistryLine};
-use provident::service::{Auditor, BulkCreate, Named};
+use provident::service::{Auditor, BulkCreate, Named, NewToken};
 use provident_identity::ResolutionMode;
 use serde_json::json;
 use uuid::Uuid;
@@ -317,4 +319,24 @@ async fn platform(world: &Installation) {
     world.service.clean_up(&plane()).await.unwrap();
     assert_eq!(world.service.workspaces(&plane(), page).await.unwrap().items.len(), 2);
     assert!(world.service.users(&plane(), page).await.unwrap().items.len() > 5);
+    credentials(world).await;
+}
+
+async fn credentials(world: &Installation) {
+    let (service, plane) = (&world.service, plane());
+    let user_id = service.create_service_user(&plane, "A backend").await.unwrap().id;
+    let workspace = Some(world.acme.workspace.clone());
+    let lifetime = Duration::from_hours(24);
+    let token = NewToken { user_id, workspace, label: "A token".to_owned(), lifetime, may_act_for_others: true };
+    let (made, text) = service.create_token(&plane, &token).await.unwrap();
+    service.token_holder(&text.reveal()).await.unwrap().unwrap();
+    assert_eq!(service.tokens(&plane, PageRequest::default()).await.unwrap().items, [made.clone()]);
+    service.revoke_token(&plane, made.id).await.unwrap();
+    service.revoke_token(&plane, made.id).await.unwrap_err();
+    service.link_identity(&plane, user_id, "https://id.example/", "backend").await.unwrap();
+    let linked = service.user_of_identity("https://id.example/", "backend").await.unwrap();
+    assert_eq!(linked, Some(user_id));
+    service.end_identity(&plane, "https://id.example/", "backend").await.unwrap();
+    assert_eq!(service.identities(&plane, user_id).await.unwrap().len(), 1);
+    service.disable_user(&plane, user_id).await.unwrap();
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use provident::binding::{Note, SupersedeBinding};
 use provident::page::PageRequest;
-use provident::service::{Auditor, Service, Settings};
+use provident::service::{Auditor, NewToken, Service, Settings};
 use provident::store::{COPIED_TABLES, Kind};
 use provident_identity::ResolutionMode;
 use provident_tests::catalog;
@@ -44,6 +44,13 @@ async fn lived_in(world: &Installation) {
     let note = Note::new("gone");
     world.service.revoke_binding(acme.manager, &acme.workspace, gone.id, Some(&note)).await.unwrap();
     world.service.revoke_binding(acme.readonly, &acme.workspace, first.id, Some(&note)).await.unwrap_err();
+    for workspace in [None, Some(acme.workspace.clone())] {
+        let lifetime = std::time::Duration::from_hours(1);
+        let (user_id, label) = (acme.manager.user_id(), "it's \"odd\"".to_owned());
+        let token = NewToken { user_id, workspace, label, lifetime, may_act_for_others: true };
+        world.service.create_token(&plane(), &token).await.unwrap();
+    }
+    world.service.link_identity(&plane(), acme.manager.user_id(), "https://id.example/", "Ünïcödé").await.unwrap();
     world.snapshot(acme, rows_id(1), rows_id(2), &[acme.environment_id]).await;
     world.connection(acme, acme.environment_id, "fake", rows_id(3)).await;
     let mut raw = world.raw().await;

@@ -17,7 +17,7 @@ use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
 use provident::policy::{Capability, Role};
 use provident::registry::RegistryLine;
-use provident::service::{BulkAnswer, Import, Named, RegistrySync, Service, Settings};
+use provident::service::{BulkAnswer, Import, Named, NewToken, RegistrySync, Service, Settings};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines, say};
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
@@ -81,6 +81,13 @@ fn exact(id: &str) -> CreateBinding {
     request
 }
 
+const ISSUER: &str = "https://id.example/";
+
+fn token_of(user_id: Uuid) -> NewToken {
+    let lifetime = Duration::from_hours(1);
+    NewToken { user_id, workspace: None, label: "A token".to_owned(), lifetime, may_act_for_others: false }
+}
+
 /// What the mutations of one test are about.
 struct Scene {
     world: Installation,
@@ -92,6 +99,8 @@ struct Scene {
     to_redact: Binding,
     newcomer: Actor,
     leaving: Actor,
+    /// A token to be revoked.
+    to_end: Uuid,
     /// Begun and not used yet.
     imports: Mutex<Vec<Import>>,
     syncs: Mutex<Vec<RegistrySync>>,
@@ -114,7 +123,13 @@ impl Scene {
             syncs.push(world.service.begin_sync(acme.owner, &acme.workspace).await.unwrap());
         }
         let (imports, syncs) = (Mutex::new(imports), Mutex::new(syncs));
-        Self { world, service, to_supersede, to_revoke, keyed, to_redact, newcomer, leaving, imports, syncs }
+        let to_end = world.service.create_token(&plane(), &token_of(leaving.user_id())).await.unwrap().0.id;
+        world.service.link_identity(&plane(), leaving.user_id(), ISSUER, "old").await.unwrap();
+        Self { world, service, to_supersede, to_revoke, keyed, to_redact, newcomer, leaving, to_end, imports, syncs }
+    }
+
+    fn token(&self) -> NewToken {
+        token_of(self.newcomer.user_id())
     }
 
     fn import(&self) -> Import {
@@ -174,7 +189,8 @@ const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
         scene.service.supersede_binding(acme.manager, &acme.workspace, scene.keyed[0].id, &request).await
     };
     "revoke a binding under a key", BindingRevoke => async {
-        let request = RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke"), dry_run: false };
+        let request =
+            RevokeBinding { note: Some(Note::new("was wrong")), idempotency_key: keyed("revoke"), dry_run: false };
         scene.service.revoke_binding(acme.manager, &acme.workspace, scene.keyed[1].id, request).await
     };
     "create bindings in a bulk", BindingCreate => async {
@@ -205,6 +221,12 @@ const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
         acme.owner, &acme.workspace, acme.environment_id, scene.newcomer.user_id());
     "end a membership", MembershipEnd => scene.service.end_membership(acme.owner, &acme.workspace, scene.leaving.user_id());
     "create a user", UserCreate => scene.service.create_user(&plane(), "Somebody");
+    "make a token", TokenCreate => scene.service.create_token(&plane(), &scene.token());
+    "revoke a token", TokenRevoke => scene.service.revoke_token(&plane(), scene.to_end);
+    "link an identity", UserIdentityLink => scene.service.link_identity(
+        &plane(), scene.newcomer.user_id(), ISSUER, "new");
+    "end an identity", UserIdentityEnd => scene.service.end_identity(&plane(), ISSUER, "old");
+    "disable a user", UserDisable => scene.service.disable_user(&plane(), scene.leaving.user_id());
     "create a workspace", WorkspaceCreate => scene.service.create_workspace(&plane(), "third", "Third", acme.owner.user_id());
 };
 

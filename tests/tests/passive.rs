@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use provident::actor::{Actor, SystemActor};
 use provident::audit::Operation;
@@ -11,13 +12,14 @@ use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
-use provident::service::{Auditor, Named, Service};
+use provident::service::{Auditor, Named, NewToken, Service};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, TestDatabase};
 use provident_tests::guard::listing;
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
 use provident_tests::role::{TestRole, url_as};
 use provident_tests::workload::customer;
+use uuid::Uuid;
 
 /// The files of operations on bindings, in the table of operations.
 const OF_BINDINGS: [&str; 4] = ["binding.rs", "bulk.rs", "lookup.rs", "redaction.rs"];
@@ -84,6 +86,7 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
     service.finish_sync(&sync).await.unwrap();
     service.clean_up(&plane()).await.unwrap();
+    credentials_used(service, mirrored).await;
     // And refused.
     service.create_environment(acme.readonly, at, "No").await.unwrap_err();
     service.add_member(world.stranger, at, user, Role::Owner).await.unwrap_err();
@@ -116,7 +119,30 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
         "finish_sync",
         "clean_up",
         "stands",
+        "create_service_user",
+        "disable_user",
+        "create_token",
+        "tokens",
+        "revoke_token",
+        "link_identity",
+        "end_identity",
+        "identities",
     ])
+}
+
+async fn credentials_used(service: &Service, user_id: Uuid) {
+    let lifetime = Duration::from_hours(1);
+    let token = NewToken { user_id, workspace: None, label: "T".to_owned(), lifetime, may_act_for_others: false };
+    let (made, text) = service.create_token(&plane(), &token).await.unwrap();
+    service.token_holder(&text.reveal()).await.unwrap().unwrap();
+    service.tokens(&plane(), PageRequest::default()).await.unwrap();
+    service.revoke_token(&plane(), made.id).await.unwrap();
+    service.link_identity(&plane(), user_id, "issuer", "subject").await.unwrap();
+    service.user_of_identity("issuer", "subject").await.unwrap().unwrap();
+    service.identities(&plane(), user_id).await.unwrap();
+    service.end_identity(&plane(), "issuer", "subject").await.unwrap();
+    let backend = service.create_service_user(&plane(), "A backend").await.unwrap().id;
+    service.disable_user(&plane(), backend).await.unwrap();
 }
 
 /// Does every operation on bindings; answers their names and what each says.

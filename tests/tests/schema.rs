@@ -191,7 +191,7 @@ fn no_column_is_a_second_truth_about_what_is_active() {
 /// SHA-256 of every migration file's bytes. A database remembers the bytes it was made by and refuses a program that has
 /// others: a change here, be it of a comment or a line end, locks every database out that is there already. A new
 /// migration is a new line; a line that is there does not change.
-const MIGRATIONS: [(&str, &str); 20] = [
+const MIGRATIONS: [(&str, &str); 24] = [
     ("postgres/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
     ("postgres/0001_foundation.up.sql", "e3f51964ae74b9b6c5e31dc3e2c3dd50ad8faf68b6410450623657fa1851e4b5"),
     (
@@ -208,6 +208,8 @@ const MIGRATIONS: [(&str, &str); 20] = [
     ("postgres/0004_bindings_by_resource.up.sql", "2c2d42fd768064136015cd1692f2ca0a944ca503031fb28dfa2fb14212826cc4"),
     ("postgres/0005_guards.down.sql", "5124015e9ecb397dc18815da5368f5d3d969f10d93adca8ba3a57f881b4c76dc"),
     ("postgres/0005_guards.up.sql", "356ed4ea03f6e9d48b559a50f67cdc059662ab379db96654aa9b9973eb1d3713"),
+    ("postgres/0006_credentials.down.sql", "9d952a3e9fcba30da43b0b20a1d3de4382f81523998cbbb1acee24aae1099799"),
+    ("postgres/0006_credentials.up.sql", "08f3be6e8b2449c6a913fd4b51b21bfac5dc2d72930dad24a47cf1cf4c681ff2"),
     ("sqlite/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
     ("sqlite/0001_foundation.up.sql", "b9f4f9a15e11296b4406a81d229530ab5a947e60ea1149532ff3a7dc00bd3e16"),
     (
@@ -224,6 +226,8 @@ const MIGRATIONS: [(&str, &str); 20] = [
     ("sqlite/0004_bindings_by_resource.up.sql", "2c2d42fd768064136015cd1692f2ca0a944ca503031fb28dfa2fb14212826cc4"),
     ("sqlite/0005_guards.down.sql", "6e56d68f919bd043da9deb582b5deaf1233dd69e2281e421d2ee22382d40929c"),
     ("sqlite/0005_guards.up.sql", "31f1af4d2b5724a6d5628bbeae95f77b46eb073eb849a0b465a666758ee2b6f9"),
+    ("sqlite/0006_credentials.down.sql", "9d952a3e9fcba30da43b0b20a1d3de4382f81523998cbbb1acee24aae1099799"),
+    ("sqlite/0006_credentials.up.sql", "feed7e1f72f21fd5e170daf358b8b7e4ca83ca73b54df9b34b1ca8ef19e4173a"),
 ];
 
 #[test]
@@ -264,7 +268,7 @@ fn up_down_up_is_the_same_catalog() {
     on_both_engines_empty(|database| async move {
         database.migrate().await.unwrap();
         let first = catalog_of(&database).await;
-        assert!(first.len() == 17, "{} tables", first.len());
+        assert!(first.len() == 19, "{} tables", first.len());
         database.migrate_down(0).await.unwrap();
         assert_eq!(catalog_of(&database).await, Vec::new());
         let mut raw = database.raw().await;
@@ -284,7 +288,7 @@ fn up_down_up_is_the_same_catalog() {
 
 /// Whether a table is there before there are decisions.
 fn stays(table: &str) -> bool {
-    !["provider_resource_bindings", "idempotency_keys"].contains(&table)
+    !["provider_resource_bindings", "idempotency_keys", "api_tokens", "user_identities"].contains(&table)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod binding;
+mod credential;
 mod registry;
 
 pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
@@ -9,7 +10,7 @@ pub(super) use binding::{
     BindingCommand, CreateArguments, DecisionArguments, FilterArguments, NoteArguments, ResourceArguments,
     SubjectArguments, TrialArguments,
 };
-
+pub(super) use credential::{CreateTokenArguments, IdentityArguments, TokenCommand, UserCommand};
 pub(super) use registry::RegistryCommand;
 
 use super::output::Format;
@@ -86,9 +87,12 @@ In every workspace: idempotency keys after a day. To be run now and then.
 Example:
   provident housekeeping")]
     Housekeeping,
-    /// Set up users (system plane)
+    /// Set up users, and whom an identity provider knows them as (system plane)
     #[command(subcommand)]
     User(UserCommand),
+    /// Make, list and revoke the tokens that callers of the service show (system plane)
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Set up workspaces (system plane) and their members
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -254,20 +258,6 @@ Examples:
         #[arg(long, value_name = "URL")]
         to: String,
     },
-}
-
-#[derive(Subcommand)]
-pub(super) enum UserCommand {
-    /// Make a user
-    #[command(after_help = "Example:\n  provident user create --name 'Ada Byron'")]
-    Create {
-        /// What people call them
-        #[arg(long)]
-        name: String,
-    },
-    /// List users
-    #[command(after_help = "Example:\n  provident user list")]
-    List,
 }
 
 #[derive(Subcommand)]

@@ -110,8 +110,8 @@ async fn decide(
     };
     #[cfg(feature = "leaking")]
     output.confess(&request);
-    let made = service.create_binding(actor(&scope), &scope.workspace, environment, &request).await?;
-    decided(output, &made, request.dry_run)
+    let binding = service.create_binding(actor(&scope), &scope.workspace, environment, &request).await?;
+    decided(output, &binding, request.dry_run)
 }
 
 fn superseding(mode: ResolutionMode, decision: DecisionArguments) -> Result<SupersedeBinding, Failure> {

@@ -9,45 +9,17 @@ use super::key;
 use super::output::{Failure, Output};
 use super::setup::actor;
 use indicatif::ProgressBar;
-use provident::binding::{CreateBinding, LegacySubjectKey, Note, ResourceRef, Sources, SubjectRef};
-use provident::error::Error;
-use provident::idempotency::IdempotencyKey;
+use provident::binding::{BulkItem, CreateBinding};
+use provident::error::{Error, Invalid};
 use provident::service::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, Service};
-use provident_identity::{ErrorCode, ProviderResourceDescriptor, ResolutionMode};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use provident_identity::ErrorCode;
+use serde::Serialize;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use uuid::Uuid;
 
 /// What a line may have, as a request line of the line protocol.
 const LINE_BYTES: usize = 64 << 10;
-/// As much of an unknown member's name as is told.
-const NAME_CHARS: usize = 64;
-
-/// A line as it is written. Members are named as refusals name them.
-#[derive(Deserialize)]
-struct Item {
-    mode: ResolutionMode,
-    subject: Option<String>,
-    subject_inventory_item_id: Option<Uuid>,
-    subject_descriptor: Option<Box<ProviderResourceDescriptor>>,
-    subject_domain: Option<String>,
-    resource: Option<String>,
-    resource_inventory_item_id: Option<Uuid>,
-    resource_descriptor: Option<Box<ProviderResourceDescriptor>>,
-    provider_connection_id: Option<Uuid>,
-    legacy_subject_key: Option<String>,
-    note: Option<String>,
-    reason: Option<String>,
-    source_operation_run_id: Option<Uuid>,
-    source_baseline_snapshot_id: Option<Uuid>,
-    source_inventory_item_id: Option<Uuid>,
-    source_policy_version_id: Option<Uuid>,
-    idempotency_key: Option<String>,
-    #[serde(flatten)]
-    others: BTreeMap<String, serde_json::Value>,
-}
 
 /// A line of the file, read.
 struct Line {
@@ -230,61 +202,21 @@ fn read_line(input: &mut impl BufRead, is_first: bool) -> io::Result<Option<Resu
 
 /// The decision a line asks for.
 fn request(text: &str) -> Result<CreateBinding, BulkRefusal> {
-    // The place of the mistake is told, not the text around it: it may be a note or a label.
-    let item: Item = serde_json::from_str(text).map_err(|error| {
-        let message = format!("not a decision (column {})", error.column());
-        refusal(ErrorCode::MalformedRequest, "request", message)
-    })?;
-    if let Some(name) = item.others.keys().next() {
-        let name: String = name.chars().take(NAME_CHARS).collect();
-        return Err(refusal(ErrorCode::UnknownField, &name, "not a member of a decision"));
-    }
-    let subject = match (item.subject, item.subject_inventory_item_id, item.subject_descriptor) {
-        (Some(key), None, None) => SubjectRef::Key(key),
-        (None, Some(id), None) => SubjectRef::InventoryItem(id),
-        (None, None, Some(descriptor)) => SubjectRef::Descriptor(descriptor),
-        _ => return Err(refusal(ErrorCode::MalformedRequest, "subject", "name the subject, in one way")),
-    };
-    let resource = match (item.resource, item.resource_inventory_item_id, item.resource_descriptor) {
-        (None, None, None) => None,
-        (Some(key), None, None) => Some(ResourceRef::Key(key)),
-        (None, Some(id), None) => Some(ResourceRef::InventoryItem(id)),
-        (None, None, Some(descriptor)) => Some(ResourceRef::Descriptor(descriptor)),
-        _ => return Err(refusal(ErrorCode::MalformedRequest, "resource", "name the resource in one way")),
-    };
-    let idempotency_key = item.idempotency_key.as_deref().map(str::parse::<IdempotencyKey>).transpose();
-    let idempotency_key = idempotency_key.map_err(|error| {
-        let error = provident::error::Error::from(error);
-        BulkRefusal {
-            code: error.code(),
-            field: "idempotency_key".to_owned(),
-            message: "1 to 255 visible ASCII characters".to_owned(),
-            active_binding_id: None,
+    let item: BulkItem =
+        provident::json::read(text.as_bytes()).map_err(|why| refusal(why.code, &why.field, why.message))?;
+    item.create().map_err(|error| match error {
+        Error::Invalid(Invalid { code, field, message }) => {
+            BulkRefusal { code, field: field.to_owned(), message: message.to_owned(), active_binding_id: None }
         }
-    })?;
-    Ok(CreateBinding {
-        mode: item.mode,
-        subject,
-        subject_domain: item.subject_domain,
-        resource,
-        provider_connection_id: item.provider_connection_id,
-        legacy_subject_key: item.legacy_subject_key.map(LegacySubjectKey::new),
-        note: item.note.map(Note::new),
-        reason: item.reason,
-        sources: Sources {
-            operation_run_id: item.source_operation_run_id,
-            baseline_snapshot_id: item.source_baseline_snapshot_id,
-            inventory_item_id: item.source_inventory_item_id,
-            policy_version_id: item.source_policy_version_id,
-        },
-        idempotency_key,
-        dry_run: false,
+        // What a line says is judged later; here it is only taken apart.
+        other => refusal(ErrorCode::MalformedRequest, "request", other.to_string()),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provident::binding::{Note, ResourceRef, SubjectRef};
 
     const KEY: &str = "provider:fake:policy:widgetPolicy:widget:id:1";
 
@@ -313,18 +245,19 @@ mod tests {
     #[test]
     fn what_is_no_decision_is_refused_without_a_word_of_it() {
         let malformed = |field: &str| ("malformed-request", field.to_owned());
-        for text in [
-            "hush",
-            "[]",
-            r#"{"subject":"k","note":"hush"}"#,
-            r#"{"mode":"hush","subject":"k"}"#,
-            r#"{"mode":"manual_binding","subject":"k","note":{"hush":1}}"#,
-            r#"{"mode":"manual_binding","subject":"k","note":"a","note":"hush"}"#,
-            r#"{"mode":"manual_binding","subject_inventory_item_id":"hush"}"#,
-            r#"{"mode":"manual_binding","subject_descriptor":{"hush":1}}"#,
+        for (text, field) in [
+            ("hush", "request"),
+            ("[]", "request"),
+            (r#"{"subject":"k","note":"hush"}"#, "mode"),
+            (r#"{"mode":"hush","subject":"k"}"#, "mode"),
+            (r#"{"mode":"manual_binding","subject":"k","note":{"hush":1}}"#, "note"),
+            (r#"{"mode":"manual_binding","subject":"k","note":"a","note":"hush"}"#, "note"),
+            (r#"{"mode":"manual_binding","subject_inventory_item_id":"hush"}"#, "subject_inventory_item_id"),
         ] {
-            assert_eq!(refused(text), malformed("request"), "{text}");
+            assert_eq!(refused(text), malformed(field), "{text}");
         }
+        let nested = r#"{"mode":"manual_binding","subject_descriptor":{"tenant":"hush"}}"#;
+        assert_eq!(refused(nested), ("unknown-field", "tenant".to_owned()));
         assert_eq!(refused(r#"{"mode":"manual_binding","note":"hush"}"#), malformed("subject"));
         let twice = r#"{"mode":"manual_binding","subject":"k","resource":"k","resource_inventory_item_id":"00000000-0000-0000-0000-000000000001"}"#;
         assert_eq!(refused(twice), malformed("resource"));

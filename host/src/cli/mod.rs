@@ -9,6 +9,7 @@ mod audit;
 mod binding;
 mod bulk;
 mod component;
+mod credential;
 mod database;
 mod documents;
 mod import;
@@ -63,7 +64,8 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             place.run(async |place| database::copy(place, output, &to).await)
         }
         Command::Housekeeping => place.serve(async |service| setup::housekeeping(service, output).await),
-        Command::User(command) => place.serve(async |service| setup::user(service, output, command).await),
+        Command::User(command) => place.serve(async |service| credential::user(service, output, command).await),
+        Command::Token(command) => place.serve(async |service| credential::token(service, output, command).await),
         Command::Workspace(command) => place.serve(async |service| setup::workspace(service, output, command).await),
         Command::Environment(command) => {
             place.serve(async |service| setup::environment(service, output, command).await)

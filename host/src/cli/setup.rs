@@ -1,14 +1,12 @@
-//! Setting up: the installation, its users and workspaces, members, environments.
+//! Setting up: the installation, its workspaces, members, environments. Its users: `credential.rs`.
 
-use super::arguments::{
-    EnvironmentArguments, EnvironmentCommand, MemberArguments, Scope, UserCommand, WorkspaceCommand,
-};
+use super::arguments::{EnvironmentArguments, EnvironmentCommand, MemberArguments, Scope, WorkspaceCommand};
 use super::output::{Failure, Output};
 use super::place::Place;
 use provident::actor::{Actor, SystemPlane};
 use provident::page::{Page, PageRequest};
 use provident::service::Service;
-use provident::workspace::{Entitlement, Environment, Membership, User, Workspace};
+use provident::workspace::{Entitlement, Environment, Membership, Workspace};
 use serde_json::json;
 
 /// The person a command acts for.
@@ -29,37 +27,6 @@ pub(super) async fn init(place: &Place, output: &Output) -> Result<(), Failure> 
             sheet.note("the database is the one that --database-url or DATABASE_URL names; only master.key lies here");
         }
         sheet.note("keep the file master.key safe, and apart from backups of the database");
-    })
-}
-
-/// `user`.
-pub(super) async fn user(service: &Service, output: &Output, command: UserCommand) -> Result<(), Failure> {
-    let plane = SystemPlane::at_the_shell();
-    match command {
-        UserCommand::Create { name } => {
-            let user = service.create_user(&plane, &name).await?;
-            show_users(output, &user, std::slice::from_ref(&user))
-        }
-        UserCommand::List => {
-            let mut users = Vec::new();
-            let mut next = PageRequest::new(u32::MAX, None);
-            loop {
-                let page = service.users(&plane, next).await?;
-                users.extend(page.items);
-                let Some(after) = page.next else { break };
-                next = PageRequest::new(u32::MAX, Some(after));
-            }
-            show_users(output, &users, &users)
-        }
-    }
-}
-
-fn show_users(output: &Output, json: &impl serde::Serialize, users: &[User]) -> Result<(), Failure> {
-    output.show(json, |sheet| {
-        sheet.head(&["user", "name", "since"]);
-        for user in users {
-            sheet.row([user.id.to_string(), user.display_name.to_string(), user.created_at.to_string()]);
-        }
     })
 }
 

@@ -200,7 +200,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
 /// A first decision about a subject
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/bindings", operation_id = "create_binding", tag = "bindings",
-    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 255 visible ASCII characters")),
+    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("Idempotency-Key" = Option<schema::IdempotencyKeyText>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 255 visible ASCII characters")),
     request_body = CreateRequest,
     responses((status = CREATED, body = Decided), (status = OK, description = "A dry run", body = Decided)),
     extensions(("x-effect" = json!(PLATFORM)))
@@ -233,7 +233,7 @@ async fn get(call: Call) -> Result<Response, Problem> {
 /// A decision in place of the active one
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/bindings/{binding_id}/supersede", operation_id = "supersede_binding", tag = "bindings",
-    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("binding_id" = Uuid, Path, description = "The binding that is expected to be active"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 255 visible ASCII characters")),
+    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("binding_id" = Uuid, Path, description = "The binding that is expected to be active"), ("Idempotency-Key" = Option<schema::IdempotencyKeyText>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 255 visible ASCII characters")),
     request_body = SupersedeRequest,
     responses((status = CREATED, body = Decided), (status = OK, description = "A dry run", body = Decided)),
     extensions(("x-effect" = json!(PLATFORM)))
@@ -253,7 +253,7 @@ async fn supersede(mut call: Call) -> Result<Response, Problem> {
 /// The end of the active decision
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/bindings/{binding_id}/revoke", operation_id = "revoke_binding", tag = "bindings",
-    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("binding_id" = Uuid, Path, description = "The binding that is expected to be active"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 255 visible ASCII characters")),
+    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("binding_id" = Uuid, Path, description = "The binding that is expected to be active"), ("Idempotency-Key" = Option<schema::IdempotencyKeyText>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 255 visible ASCII characters")),
     request_body = RevokeRequest,
     responses((status = OK, body = Decided)),
     extensions(("x-effect" = json!(PLATFORM)))
@@ -310,7 +310,7 @@ async fn lookup(mut call: Call) -> Result<Response, Problem> {
 /// With an `Idempotency-Key`, each decision without a key of its own has that key with `:` and its place in the list.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/bindings:bulk-create", operation_id = "bulk_create_bindings", tag = "bindings",
-    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 250 visible ASCII characters")),
+    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("Idempotency-Key" = Option<schema::IdempotencyKeyText>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 250 visible ASCII characters")),
     request_body = BulkCreateRequest,
     responses((status = OK, body = BulkAnswers)), extensions(("x-effect" = json!(PLATFORM)))
 )]

@@ -17,7 +17,9 @@ use utoipa::openapi::{ContentBuilder, Header, OpenApi, Ref, RefOr, ResponseBuild
 use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::{BrokenRule, Problem};
+use super::request::Limit;
 use super::{Api, audit, binding, inventory, key, registry};
+use crate::schema;
 
 /// An operation that changes nothing anywhere (P339-33).
 pub const NONE: &str = "none";
@@ -51,7 +53,10 @@ const REFUSALS: &[(&str, &str)] = &[
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
-    components(schemas(Problem, BrokenRule)),
+    components(schemas(
+        Problem, BrokenRule, Limit, schema::BindingStatusName, schema::IdempotencyKeyText,
+        schema::ObservationStatusName, schema::RecordName, schema::ResolutionModeName, schema::SubjectClassName
+    )),
     tags(
         (name = "bindings", description = "What was decided about subjects"),
         (name = "keys", description = "Canonical subject keys; pure"),

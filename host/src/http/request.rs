@@ -320,6 +320,7 @@ fn parameters<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         match Fault::of(&error.inner().to_string()) {
             Fault::Unknown(name) => refused("unknown-parameter", &shown(&name), "there is no such parameter"),
             Fault::Missing(name) => refused("parameter-required", &name, "it has to be given"),
+            Fault::Twice(name) => refused("repeated-parameter", &shown(&name), "given twice"),
             Fault::Other if path == "limit" => refused("bad-page-size", "limit", "a number from 1 to 500"),
             Fault::Other => refused("bad-parameter", &shown(&path), "not what the parameter takes"),
         }

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `migration.rs` | system plane: [`Service::migrate_up`], [`Service::migrate_down`], [`Service::migrations`], [`Service::role_sql`], [`Service::apply_roles`] |
 //! | `copy.rs` | system plane: [`Service::copy_database`] |
-//! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::users`] |
+//! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::create_service_user`], [`Service::disable_user`], [`Service::users`] |
+//! | `credential.rs` | system plane: [`Service::create_token`], [`Service::tokens`], [`Service::revoke_token`], [`Service::link_identity`], [`Service::end_identity`], [`Service::identities`] |
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
@@ -20,6 +21,8 @@
 //! | `standing.rs` | [`Service::stands`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
+//!
+//! [`Service::token_holder`] and [`Service::user_of_identity`] are no operations: they say who is asking.
 //!
 //! Every operation on a workspace takes the actor and the workspace; those on an environment take it by id;
 //! those on a record take the record's id and work in the record's own environment (P339-01).
@@ -52,6 +55,7 @@ use uuid::Uuid;
 pub use audit::{AuditExport, Auditor};
 pub use bulk::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS};
 pub use copy::CopyReport;
+pub use credential::{LONGEST_LIFETIME, NewToken};
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
 pub use lookup::MAX_LOOKUP_KEYS;
 pub use registry::RegistrySync;

@@ -19,7 +19,7 @@ use crate::page::{Page, PageRequest};
 use crate::policy::FIRST_ROLE;
 use crate::secret::{MasterKey, SecretError};
 use crate::store::{self, Store, StoreError, WriteTx};
-use crate::workspace::{DisplayName, PLATFORM_SLUG, PLATFORM_WORKSPACE, Slug, User, Workspace};
+use crate::workspace::{DisplayName, PLATFORM_SLUG, PLATFORM_WORKSPACE, Slug, User, UserKind, Workspace};
 
 /// What a mutation has until its COMMIT is sent, unless told otherwise (P381-14).
 const MUTATION_DEADLINE: Duration = Duration::from_secs(2);
@@ -226,14 +226,45 @@ impl Service {
     /// `bad-display-name`.
     pub async fn create_user(&self, _plane: &SystemPlane, display_name: &str) -> Result<User, Error> {
         let display_name = self::display_name(display_name)?;
-        self.mutate(PLATFORM_WORKSPACE, |tx| self.create_user_once(tx, &display_name)).await
+        self.mutate(PLATFORM_WORKSPACE, |tx| self.create_user_once(tx, &display_name, UserKind::Person)).await
     }
 
-    async fn create_user_once(&self, mut tx: WriteTx, display_name: &DisplayName) -> Result<User, Error> {
+    /// Makes a backend known that acts with credentials of its own: a user as people are.
+    ///
+    /// # Errors
+    /// `bad-display-name`.
+    pub async fn create_service_user(&self, _plane: &SystemPlane, display_name: &str) -> Result<User, Error> {
+        let display_name = self::display_name(display_name)?;
+        self.mutate(PLATFORM_WORKSPACE, |tx| self.create_user_once(tx, &display_name, UserKind::Service)).await
+    }
+
+    async fn create_user_once(
+        &self,
+        mut tx: WriteTx,
+        display_name: &DisplayName,
+        kind: UserKind,
+    ) -> Result<User, Error> {
         let id = tx.new_id()?;
-        let user = tx.insert_user(id, display_name).await?;
+        let user = tx.insert_user(id, display_name, kind).await?;
         let mut event = Draft::new(Operation::UserCreate, Decider::System);
         event.target_id = Some(id);
+        tx.commit(event).await?;
+        Ok(user)
+    }
+
+    /// Makes a user a stranger everywhere, for ever: no credential of theirs holds any more. What they did stays theirs. A
+    /// workspace may be left without an owner who can act.
+    ///
+    /// # Errors
+    /// `unknown-user`, also for one who is disabled already.
+    pub async fn disable_user(&self, _plane: &SystemPlane, user_id: Uuid) -> Result<User, Error> {
+        self.mutate(PLATFORM_WORKSPACE, |tx| self.disable_user_once(tx, user_id)).await
+    }
+
+    async fn disable_user_once(&self, mut tx: WriteTx, user_id: Uuid) -> Result<User, Error> {
+        let user = tx.disable_user(user_id).await?.ok_or_else(unknown_user)?;
+        let mut event = Draft::new(Operation::UserDisable, Decider::System);
+        event.target_id = Some(user_id);
         tx.commit(event).await?;
         Ok(user)
     }

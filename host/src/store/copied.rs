@@ -56,6 +56,33 @@ pub const COPIED_TABLES: &[CopiedTable] = &[
         columns: &[("id", Id), ("display_name", Text), ("kind", Text), ("created_at", Time), ("disabled_at", Time)],
     },
     CopiedTable {
+        name: "api_tokens",
+        order: "id",
+        columns: &[
+            ("id", Id),
+            ("user_id", Id),
+            ("workspace_id", Id),
+            ("label", Text),
+            ("secret_sha256", Text),
+            ("may_act_for_others", Flag),
+            ("created_at", Time),
+            ("expires_at", Time),
+            ("revoked_at", Time),
+        ],
+    },
+    CopiedTable {
+        name: "user_identities",
+        order: "issuer, subject",
+        columns: &[
+            ("issuer", Text),
+            ("subject", Text),
+            ("user_id", Id),
+            ("created_at", Time),
+            ("updated_at", Time),
+            ("ended_at", Time),
+        ],
+    },
+    CopiedTable {
         name: "managed_environments",
         order: "id",
         columns: &[

@@ -67,7 +67,7 @@ macro_rules! engine {
                 }
             });
             // The platform's own workspace is there in every database.
-            if !table.is_tenants() {
+            if table.name == "workspaces" {
                 insert.push(" ON CONFLICT (id) DO NOTHING");
             }
             insert

@@ -31,6 +31,17 @@ macro_rules! on {
     };
 }
 
+/// Awaits one reading statement on its own, without a transaction: one round trip. For the platform's tables alone, where
+/// there is no workspace to say first; on SQLite by a reader, which cannot write.
+macro_rules! alone {
+    ($engine:expr, |$pool:ident| $statement:expr) => {
+        match &$engine {
+            $crate::store::open::Engine::Postgres($pool) => $statement.await,
+            $crate::store::open::Engine::Sqlite { readers: $pool, .. } => $statement.await,
+        }
+    };
+}
+
 /// Runs one statement that answers no rows, and says how many it touched.
 macro_rules! run {
     ($tx:expr, $statement:expr) => {
@@ -54,4 +65,4 @@ macro_rules! sql {
     }};
 }
 
-pub(super) use {on, run, sql};
+pub(super) use {alone, on, run, sql};

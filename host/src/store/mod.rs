@@ -47,6 +47,7 @@ pub(crate) use binding::NewBinding;
 pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
+pub(crate) use platform::TokenToKeep;
 pub(crate) use registry::Keys;
 pub(crate) use registry_known::{
     KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,

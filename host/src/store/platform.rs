@@ -1,5 +1,9 @@
-//! Platform tables: workspaces and users. The one list of tables without a workspace of their own; nothing of
-//! a tenant's lies in them, and no other file reaches them.
+//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`. The one list of tables
+//! without a workspace of their own; nothing of a tenant's lies in them, and no other file reaches them.
+
+mod credential;
+
+pub(crate) use credential::TokenToKeep;
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -10,7 +14,7 @@ use super::open::Store;
 use super::tx::{ReadTx, WriteTx};
 use crate::clock::Timestamp;
 use crate::page::{Page, PageRequest};
-use crate::workspace::{DisplayName, PLATFORM_WORKSPACE, Slug, User, Workspace};
+use crate::workspace::{DisplayName, PLATFORM_WORKSPACE, Slug, User, UserKind, Workspace};
 
 #[derive(FromRow)]
 struct WorkspaceRow {
@@ -149,17 +153,23 @@ impl WriteTx {
         row.map(Workspace::try_from).transpose()
     }
 
-    /// Makes a person known.
-    pub(crate) async fn insert_user(&mut self, id: Uuid, display_name: &DisplayName) -> Result<User, StoreError> {
+    /// Makes a user known.
+    pub(crate) async fn insert_user(
+        &mut self,
+        id: Uuid,
+        display_name: &DisplayName,
+        kind: UserKind,
+    ) -> Result<User, StoreError> {
         let text = sql!(
             "insert_user",
-            "INSERT INTO users (id, display_name, kind, created_at) VALUES ($1, $2, 'person', $3) \
+            "INSERT INTO users (id, display_name, kind, created_at) VALUES ($1, $2, $3, $4) \
              RETURNING id, display_name, kind, created_at, disabled_at"
         );
         let now = self.now;
         let row: UserRow = on!(self.read.tx, |conn| sqlx::query_as(text)
             .bind(id)
             .bind(display_name.as_str())
+            .bind(kind.as_str())
             .bind(now)
             .fetch_one(conn))?;
         row.try_into()

@@ -29,6 +29,7 @@ const fn kept(table: &'static str, update: &'static [&'static str]) -> Privilege
 /// Every table, by name.
 const PRIVILEGES: &[Privileges] = &[
     Privileges { table: "_sqlx_migrations", insert: false, update: &[], delete: false },
+    kept("api_tokens", &["revoked_at"]),
     kept("audit_events", &[]),
     kept("audit_heads", &["last_number", "last_hash", "note_key_sealed", "updated_at"]),
     kept("baseline_assignments", &["updated_at", "ended_at"]),
@@ -99,6 +100,7 @@ const PRIVILEGES: &[Privileges] = &[
     ),
     // Once, and only from active: the policy `pl_bindings_ends_once`.
     kept("provider_resource_bindings", &["binding_status", "ended_at", "ended_by_user_id", "ended_note", "updated_at"]),
+    kept("user_identities", &["user_id", "updated_at", "ended_at"]),
     kept("users", &["display_name", "disabled_at"]),
     kept("workspace_memberships", &["role", "updated_at", "ended_at"]),
     kept("workspaces", &["display_name"]),
