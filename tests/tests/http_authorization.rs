@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Method;
@@ -14,6 +15,7 @@ use provident::http::Limits;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, ROLE_CAPABILITIES, Role};
+use provident::service::NewToken;
 use provident::store::{forget_statements, statements_counted};
 use provident_tests::api::{Caller, Reply, routes_within, token};
 use provident_tests::database::{Raw, on_both_engines};
@@ -21,6 +23,7 @@ use provident_tests::installation::{Installation, Tenant, exclusion, key, plane,
 use provident_tests::operations::{About, Aim, Operation, Prepared, Sample, operations, told};
 use provident_tests::rows::fresh_id;
 use provident_tests::tables;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// Operations that are not swept, or not as the others are. There are none.
@@ -376,15 +379,44 @@ fn every_operation_is_open_to_whom_the_map_of_roles_says_and_to_nobody_else() {
 
 /// Credentials that do not hold, and how each is refused.
 async fn refused_credentials(scene: &Scene) -> Vec<(&'static str, Option<String>, &'static str)> {
-    let held = token(&scene.world.service, scene.world.acme.owner.user_id(), None, false).await;
+    let (service, owner) = (&scene.world.service, scene.world.acme.owner.user_id());
     let bad = "bad-credential";
+    let made = async |user_id: Uuid, lifetime: Duration| {
+        let token =
+            NewToken { user_id, workspace: None, label: "A token".to_owned(), lifetime, may_act_for_others: false };
+        let (kept, text) = service.create_token(&plane(), &token).await.unwrap();
+        (kept.id, text.reveal().to_string())
+    };
+    let (_, held) = made(owner, Duration::from_hours(1_000)).await;
+    let (revoked_id, revoked) = made(owner, Duration::from_hours(1_000)).await;
+    service.revoke_token(&plane(), revoked_id).await.unwrap();
+    // The clock goes on by a second with every look at it.
+    let (_, expired) = made(owner, Duration::from_secs(1)).await;
+    let gone = service.create_user(&plane(), "Gone").await.unwrap().id;
+    let (_, of_nobody) = made(gone, Duration::from_hours(1_000)).await;
+    let mut raw = scene.world.raw().await;
+    let gone = raw.engine().id(gone);
+    raw.execute(&format!("UPDATE users SET disabled_at = created_at WHERE id = {gone}")).await.unwrap();
+    raw.close().await.unwrap();
+    let summed = |body: &str| format!("{body}{}", &hex::encode(Sha256::digest(body))[..8]);
+    let body = &held[..held.len() - 8];
+    assert_eq!(summed(body), held);
+    let other = if body.ends_with('0') { '1' } else { '0' };
+    let turned = format!("{}{other}", &body[..body.len() - 1]);
+    let unknown = body.replacen(&held[4..36], &fresh_id().simple().to_string(), 1);
     vec![
         ("none", None, "credential-required"),
-        ("empty", Some(String::new()), bad),
-        ("not a token", Some("nonsense".to_owned()), bad),
+        ("expired", Some(expired), "credential-expired"),
+        ("revoked", Some(revoked), bad),
+        ("of somebody who is gone", Some(of_nobody), bad),
+        ("another secret", Some(summed(&turned)), bad),
+        ("of no token", Some(summed(&unknown)), bad),
+        ("a checksum that is not", Some(format!("{turned}{}", &held[held.len() - 8..])), bad),
         ("cut", Some(held[..held.len() - 1].to_owned()), bad),
         ("longer", Some(format!("{held}0")), bad),
         ("another scheme", Some(held.replacen("pvd_", "pvx_", 1)), bad),
+        ("empty", Some(String::new()), bad),
+        ("not a token", Some("nonsense".to_owned()), bad),
         ("a JWT of nobody", Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.".to_owned()), bad),
     ]
 }
@@ -394,14 +426,16 @@ fn without_a_credential_that_holds_nothing_is_told_of_anything() {
     let _alone = alone();
     on_both_engines(|database| async move {
         let mut scene = Scene::of(Installation::on(database).await).await;
+        let credentials = refused_credentials(&scene).await;
         let before = scene.everything_else().await;
         let events = scene.events().await;
         let mut refusals = Refusals::default();
-        for (name, credential, code) in refused_credentials(&scene).await {
+        for (name, credential, code) in credentials {
             let mut caller = Caller::nobody(&scene.routes);
             caller.token = credential;
             for operation in operations() {
-                for target in &scene.targets {
+                // There, hidden, another workspace's, nowhere.
+                for target in &scene.targets[..4] {
                     for sample in operation.samples(&target.aim) {
                         let request = operation.prepared(&sample, &target.aim);
                         let about = format!("{}: {name}, {}", operation.id, target.name);
@@ -409,6 +443,9 @@ fn without_a_credential_that_holds_nothing_is_told_of_anything() {
                         assert_eq!(reply.refusal(), (401, code.to_owned()), "{about}");
                         assert_eq!(reply.headers["www-authenticate"], "Bearer", "{about}");
                         refusals.hold(code, &reply, &about);
+                        if target.name != "there" || !["none", "expired", "revoked"].contains(&name) {
+                            continue;
+                        }
                         for (what, spoiled, _) in spoiled(&operation, &request) {
                             refusals.hold(code, &spoiled.send(&caller).await, &format!("{about}, {what}"));
                         }
