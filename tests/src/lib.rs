@@ -12,6 +12,7 @@ pub mod guard;
 pub mod hostile;
 pub mod identity_provider;
 pub mod installation;
+pub mod operations;
 pub mod partition;
 pub mod postgres;
 pub mod product;
