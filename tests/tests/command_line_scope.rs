@@ -180,6 +180,9 @@ fn every_command_that_touches_a_workspace_is_among_those_tried() {
         let takes = |argument: &str| help.contains(&format!("\n      {argument} <"));
         let system = [
             "init",
+            "serve",
+            "config check",
+            "healthcheck",
             "migrate up",
             "migrate down",
             "migrate status",
@@ -209,9 +212,12 @@ fn every_command_that_touches_a_workspace_is_among_those_tried() {
         } else {
             assert!(pure || system.contains(&name.trim()), "{name} acts for nobody");
         }
-        // The one thing the environment may supply is where the database is.
+        // All that the environment may supply is where the data lies, and how it is served.
         for from_environment in help.split("[env:").skip(1) {
-            assert!(from_environment.starts_with(" DATABASE_URL"), "{name}: {from_environment}");
+            let named = from_environment.split(']').next().unwrap().split_whitespace().collect::<String>();
+            let known =
+                ["PROVIDENT_DATA_DIR", "PROVIDENT_DATABASE_URL,DATABASE_URL", "PROVIDENT_CONFIG"].contains(&&*named);
+            assert!(known, "{name}: {named}");
         }
     }
     assert_eq!(scoped_commands, tried.len());

@@ -106,6 +106,7 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
         let everything = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         run(cargo().args(everything))
     })?;
+    steps.run("what is optional", || run(cargo().args(["check", "--package", "provident", "--features", "otel"])))?;
     steps.run("lints of the components", lint_components)?;
     steps.run("licences, sources, bans", || run(cargo().args(["deny", "check", "bans", "licenses", "sources"])))?;
     steps.run("documentation", || {

@@ -18,6 +18,29 @@ use crate::store::StoreError;
 /// Seconds after which what failed for the time being may be tried again.
 const RETRY_AFTER_S: u64 = 1;
 
+/// Codes that are given over HTTP alone, with what they mean; those of the host, of the contract and of components are
+/// given beside them. What a code means never changes.
+pub const HTTP_CODES: &[(&str, &str)] = &[
+    ("credential-required", "the request has no credential"),
+    ("bad-credential", "the credential is malformed, unknown, revoked, or of somebody who is gone"),
+    ("credential-expired", "the credential held once, and its time is over"),
+    ("may-not-act-for-others", "the request names an acting user, and its credential does not have that right"),
+    ("bad-acting-user", "the acting user is not one id, or is named twice"),
+    ("rate-limited", "the credential was used too often; repeat after `Retry-After`"),
+    ("method-not-allowed", "the path is there, and does not take this method"),
+    ("unknown-parameter", "the query has a parameter that the operation does not know"),
+    ("repeated-parameter", "the query has a parameter twice"),
+    ("parameter-required", "the query lacks a parameter"),
+    ("bad-parameter", "a parameter is not what it takes, or the query is not UTF-8"),
+    ("bad-page-size", "a page has 1 to 500 rows"),
+    ("unsupported-media-type", "the body is not `application/json`, or it is compressed"),
+    ("body-too-large", "the body has more bytes than the service takes"),
+    ("body-timed-out", "the body did not arrive in the time it has"),
+    ("request-timed-out", "the answer was not ready in the time it has; what was begun is finished; repeat"),
+    ("unknown-adapter", "there is no embedded adapter of this name"),
+    ("internal-error", "the service failed; the log has more under the request's id"),
+];
+
 /// Why a request was not done. `code` never changes its meaning; `detail` is for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
