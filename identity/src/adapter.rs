@@ -4,6 +4,7 @@ use crate::embedded;
 use crate::error::ComponentError;
 use crate::model::{ErrorCode, ProviderResourceDescriptor};
 use crate::runner::{Cap, Export, Exports, Runner, check_input, signature};
+use crate::tally::Calls;
 use serde::Serialize;
 use std::fmt;
 use wasmtime::Store;
@@ -109,6 +110,12 @@ impl Adapter {
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// What its calls have taken since it was opened.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.runner.calls()
     }
 
     /// Turns one raw document, of one object or many, into descriptors: an answer for every object, in order.

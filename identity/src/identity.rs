@@ -7,6 +7,7 @@ use crate::model::{
     ProviderResourceDescriptor, ResolutionMode, SubjectClass,
 };
 use crate::runner::{Cap, Export, Exports, Runner, check_input, signature};
+use crate::tally::Calls;
 use serde::Serialize;
 use std::fmt;
 use wasmtime::Store;
@@ -239,6 +240,12 @@ impl Identity {
     #[cfg(feature = "compile")]
     pub fn from_file(file: &[u8], sha256: &str) -> Result<Self, ComponentError> {
         Ok(Self { runner: Runner::open(embedded::compile(file, sha256)?, MEMORY_BYTES)? })
+    }
+
+    /// What its calls have taken since it was opened.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.runner.calls()
     }
 
     /// Derives the key of one subject (P381-37).

@@ -15,6 +15,7 @@ mod identity;
 mod lines;
 mod model;
 mod runner;
+mod tally;
 
 pub use adapter::{Adapted, Adapter, AdapterDescription, Refusal};
 pub use embedded::{ComponentDescription, Pinned, adapters, component_file, components, embedded_codes};
@@ -25,3 +26,4 @@ pub use model::{
     ActorKind, BindingStatus, CanonicalSubjectKey, DecisionAction, ErrorCode, GovernedSubject, IdentityError,
     InvalidName, KeyForm, ProviderResourceDescriptor, ResolutionMode, ResourceIdentity, SubjectClass, SupportLevel,
 };
+pub use tally::Calls;

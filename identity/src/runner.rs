@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::error::ComponentError;
+use crate::tally::{Calls, Tally};
 use std::marker::PhantomData;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use wasmtime::component::{Component, ComponentNamedList, Func, Instance, InstancePre, Lift, Linker, Lower, TypedFunc};
@@ -79,6 +80,7 @@ pub(crate) struct Runner<E> {
     pre: InstancePre<Cap>,
     memory_bytes: usize,
     idle: Mutex<Vec<Worker<E>>>,
+    tally: Tally,
 }
 
 impl<E: Exports> Runner<E> {
@@ -86,7 +88,7 @@ impl<E: Exports> Runner<E> {
     pub(crate) fn open(component: Component, memory_bytes: usize) -> Result<Self, ComponentError> {
         // The linker stays empty: whatever a component wants to import is refused.
         let pre = Linker::new(engine()?).instantiate_pre(&component).map_err(|error| unusable(&error))?;
-        let runner = Self { component, pre, memory_bytes, idle: Mutex::new(Vec::new()) };
+        let runner = Self { component, pre, memory_bytes, idle: Mutex::new(Vec::new()), tally: Tally::default() };
         let first = runner.instantiate()?;
         runner.keep(first);
         Ok(runner)
@@ -110,6 +112,18 @@ impl<E: Exports> Runner<E> {
 
     /// One call. An instance whose call failed is thrown away, never asked again.
     pub(crate) fn call<R>(
+        &self,
+        call: impl FnOnce(&E, &mut Store<Cap>) -> wasmtime::Result<R>,
+    ) -> Result<R, ComponentError> {
+        self.tally.count(|| self.call_uncounted(call))
+    }
+
+    /// What the calls have taken so far.
+    pub(crate) fn calls(&self) -> Calls {
+        self.tally.so_far()
+    }
+
+    fn call_uncounted<R>(
         &self,
         call: impl FnOnce(&E, &mut Store<Cap>) -> wasmtime::Result<R>,
     ) -> Result<R, ComponentError> {

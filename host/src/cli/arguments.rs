@@ -14,7 +14,8 @@ pub(super) use credential::{CreateTokenArguments, IdentityArguments, TokenComman
 pub(super) use registry::RegistryCommand;
 
 use super::output::Format;
-use super::place::Place;
+use super::place::PlaceArguments;
+use super::serve::ServeArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use provident::page::PageRequest;
@@ -40,7 +41,7 @@ Exit codes:
 #[command(name = "provident", version, after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) place: PlaceArguments,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,
@@ -71,6 +72,19 @@ Examples:
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Serve everything over HTTP, until told to stop
+    #[command(after_help = "\
+Every setting is a flag here, a variable PROVIDENT_… and a key in the file of settings; the first
+of them that says something holds. SIGTERM and SIGINT stop it: what is under way is finished
+first. A second one stops it at once.
+
+Examples:
+  provident serve
+  provident serve --config /etc/provident.toml --listen 127.0.0.1:0 --metrics-listen 127.0.0.1:9090")]
+    Serve(Box<ServeArguments>),
+    /// Look at what `serve` would take as its settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Make the data directory, the database and the master key, or complete what is there
     #[command(after_help = "Example:\n  provident --data-dir ./data init")]
     Init,
@@ -205,6 +219,17 @@ pub(super) struct EnvironmentArguments {
     /// The managed environment: its id, or `ref:` and a platform's name of it
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(super) environment: RecordRef,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Judge every setting, and show its value and where it comes from
+    #[command(after_help = "\
+Nothing is opened and nothing is made. Passwords are not shown.
+
+Example:
+  provident config check --config /etc/provident.toml")]
+    Check(Box<ServeArguments>),
 }
 
 #[derive(Subcommand)]

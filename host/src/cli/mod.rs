@@ -9,6 +9,7 @@ mod audit;
 mod binding;
 mod bulk;
 mod component;
+mod config;
 mod credential;
 mod database;
 mod documents;
@@ -16,12 +17,16 @@ mod import;
 mod inventory;
 mod key;
 mod migrate;
+#[cfg(feature = "otel")]
+mod otel;
 mod output;
 mod place;
 mod registry;
+mod serve;
 mod setup;
+mod telemetry;
 
-use arguments::{Arguments, Command, ComponentCommand, DatabaseCommand, KeyCommand};
+use arguments::{Arguments, Command, ComponentCommand, ConfigCommand, DatabaseCommand, KeyCommand};
 use clap::{CommandFactory, Parser};
 use output::{Failure, Output};
 use std::ffi::OsString;
@@ -44,7 +49,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    let place = arguments.place;
+    let place = arguments.place.place()?;
     match arguments.command {
         Command::Key(KeyCommand::Derive(derive)) => key::derive(&derive),
         Command::Key(KeyCommand::Parse { keys }) => key::answer_keys("parse", &keys),
@@ -58,6 +63,8 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "provident", &mut script);
             Ok(io::stdout().lock().write_all(&script)?)
         }
+        Command::Serve(arguments) => serve::serve(&place, *arguments),
+        Command::Config(ConfigCommand::Check(arguments)) => serve::check(&place, output, *arguments),
         Command::Init => place.run(async |place| setup::init(place, output).await),
         Command::Migrate(command) => place.run(async |place| migrate::migrate(place, output, command).await),
         Command::Database(DatabaseCommand::Copy { to }) => {

@@ -175,6 +175,11 @@ impl Failure {
         Self::new(2, code, message)
     }
 
+    /// What was asked for could not be done.
+    pub(super) fn failed(code: &str, message: impl Into<String>) -> Self {
+        Self::new(1, code, message)
+    }
+
     /// The input breaks a rule.
     pub(super) fn refused(code: &str, message: impl Into<String>) -> Self {
         Self::new(3, code, message)

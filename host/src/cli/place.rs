@@ -1,5 +1,6 @@
 //! Where the data lies: the data directory, the database in it or elsewhere, and the master key beside it.
 
+use super::config::Layers;
 use super::output::Failure;
 use clap::Args;
 use directories::ProjectDirs;
@@ -11,22 +12,52 @@ use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Where the data lies.
+/// Where the data lies, as said on the command line.
 #[derive(Args, Clone)]
-pub(super) struct Place {
+pub(super) struct PlaceArguments {
     /// Where database and master key lie, made by `init` [default: the platform's place for data]
+    /// [env: PROVIDENT_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    data_dir: Option<String>,
     /// Another database: postgres://… or sqlite:PATH [default: SQLite in the data directory]
-    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    /// [env: PROVIDENT_DATABASE_URL, DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// Go on as a PostgreSQL role that is superuser, owns the tables or bypasses row-level security
     #[arg(long, global = true)]
     allow_privileged_database_role: bool,
+    /// A file of settings, of which every command takes where the data lies and `serve` the rest
+    /// [env: PROVIDENT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl PlaceArguments {
+    /// Where that is, with what environment and file say of it.
+    pub(super) fn place(self) -> Result<Place, Failure> {
+        let layers = Layers::read(self.config.as_deref())?.with_flags([
+            ("data_dir", self.data_dir),
+            ("database_url", self.database_url),
+            ("allow_privileged_database_role", self.allow_privileged_database_role.then(|| "true".to_owned())),
+        ]);
+        let data_dir = layers.text("data_dir")?.map(PathBuf::from);
+        let database_url = layers.text("database_url")?;
+        let allow_privileged_database_role = layers.switch("allow_privileged_database_role")?;
+        Ok(Place { data_dir, database_url, allow_privileged_database_role, layers })
+    }
+}
+
+/// Where the data lies.
+#[derive(Clone)]
+pub(super) struct Place {
+    data_dir: Option<PathBuf>,
+    database_url: Option<String>,
+    allow_privileged_database_role: bool,
+    layers: Layers,
 }
 
 /// Where the master key is, if it is not in its file: never an argument, which others on the machine can read.
-const MASTER_KEY: &str = "PROVIDENT_MASTER_KEY";
+pub(super) const MASTER_KEY: &str = "PROVIDENT_MASTER_KEY";
 
 /// A path as it stands in a URL: whatever means something there is escaped.
 fn url_path(path: &Path) -> Result<String, Failure> {
@@ -42,6 +73,11 @@ fn url_path(path: &Path) -> Result<String, Failure> {
 }
 
 impl Place {
+    /// Everything that is set, and where.
+    pub(super) fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
     /// The data directory.
     pub(super) fn data_dir(&self) -> Result<PathBuf, Failure> {
         if let Some(dir) = &self.data_dir {

@@ -24,7 +24,7 @@ pub(super) async fn init(place: &Place, output: &Output) -> Result<(), Failure> 
     output.show(&json!({ "data_dir": dir, "database_elsewhere": elsewhere, "state": "ready" }), |sheet| {
         sheet.note(format!("ready: {dir}"));
         if elsewhere {
-            sheet.note("the database is the one that --database-url or DATABASE_URL names; only master.key lies here");
+            sheet.note("the database is the one that was named; only master.key lies here");
         }
         sheet.note("keep the file master.key safe, and apart from backups of the database");
     })

@@ -12,10 +12,12 @@ pub mod document;
 pub mod inventory;
 pub mod key;
 pub mod layers;
+pub mod metrics;
 pub mod problem;
 pub mod readiness;
 pub mod registry;
 pub mod request;
+pub mod server;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;

@@ -74,6 +74,9 @@ use crate::secret::MasterKey;
 use crate::store::{Deadline, ReadTx, Store, StoreError, WriteTx};
 use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
 
+/// The metric of transactions begun again because others were in their way.
+pub const RETRIES: &str = "provident_mutation_retries_total";
+
 /// How often a transaction that met another one is begun again, within the time a mutation has.
 const ATTEMPTS: u32 = 12;
 /// The wait before the second attempt; it doubles, up to the other.
@@ -238,6 +241,7 @@ impl Service {
                 Err(error) if error.is_transient() && left > 0 => {}
                 outcome => return outcome,
             }
+            metrics::counter!(RETRIES).increment(1);
             let [random] = *self.ids.random::<1>()?;
             let jitter_ms = wait_ms.saturating_mul(u64::from(random)) / 255;
             tokio::time::sleep(Duration::from_millis(wait_ms.saturating_add(jitter_ms))).await;
