@@ -158,7 +158,7 @@ pub(super) fn serve(place: &Place, arguments: ServeArguments) -> Result<(), Fail
 async fn serve_on(serving: &Serving, issuers: Issuers, service: &Arc<Service>) -> Result<(), Failure> {
     let refreshing = CancellationToken::new();
     let _stops_refreshing = refreshing.clone().drop_guard();
-    issuers.refresh_in_background(&Ids::system(), &refreshing);
+    let _refreshed = issuers.refresh_in_background(&Ids::system(), &refreshing);
     let api = Api::new(Arc::clone(service), issuers, serving.limits)?;
     // Before anybody may be told where it listens: whoever knows may also say that it is to stop.
     let stops = stops()?;
