@@ -2,7 +2,12 @@
 //! sweep over the document takes. An operation of the document that has no row here fails whoever sweeps.
 //!
 //! What an operation asks of its caller stands here a second time, on purpose: the sweeps hold the first to it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test without its operations fails, and says why")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test without its operations fails, and says why"
+)]
 
 use axum::http::Method;
 use provident::http::document::document;

@@ -3,13 +3,17 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
 use provident::actor::Actor;
+use provident::http::{Api, Limits, router};
+use provident::jwt::{Algorithm, IssuerSettings, Issuers, KeySource};
 use provident_tests::api::{Caller, routes, token};
 use provident_tests::database::on_both_engines;
-use provident_tests::installation::{Installation, exclusion, key};
+use provident_tests::identity_provider::Signer;
+use provident_tests::installation::{Installation, exclusion, key, plane};
 use provident_tests::operations::{Aim, operations, told};
 use provident_tests::rows::fresh_id;
 use serde_json::{Value, json};
@@ -170,6 +174,52 @@ fn an_acting_user_that_is_none_is_refused() {
         assert_eq!(twice.get(&list(&world)).await.refusal(), bad);
         let credentials = Caller::nobody(&routes).with(ACTING, &user.to_string());
         assert_eq!(credentials.get(&list(&world)).await.refusal(), (401, "credential-required".to_owned()));
+    });
+}
+
+#[test]
+fn a_jwt_is_its_users_and_acts_for_nobody_else() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        furnish(&world).await;
+        let (acme, service) = (&world.acme, &world.service);
+        let signer = Signer::new(Algorithm::Es256);
+        let keys = world.directory.path().join("keys.json");
+        std::fs::write(&keys, json!({ "keys": [signer.jwk("one")] }).to_string()).unwrap();
+        let settings =
+            IssuerSettings::new("https://idp.test/".to_owned(), vec!["provident".to_owned()], KeySource::File(keys));
+        let issuers = Issuers::open(vec![settings]).await.unwrap();
+        let routes = router(&Api::new(Arc::clone(service), issuers, Limits::default()).unwrap());
+        let now = service.now().as_micros() / 1_000_000;
+        let jwt = |subject: &str| {
+            let claims = json!({ "iss": "https://idp.test/", "sub": subject, "aud": "provident", "exp": now + 10_000 });
+            signer.token(Algorithm::Es256, &json!({ "alg": "ES256", "kid": "one" }).to_string(), &claims.to_string())
+        };
+        let manager = acme.manager.user_id();
+        service.link_identity(&plane(), manager, "https://idp.test/", "ada").await.unwrap();
+        let by = |subject: &str| Caller::nobody(&routes).with_token(&jwt(subject));
+        let path = list(&world);
+
+        let themselves = Caller::of(&routes, service, acme.manager).await.get(&path).await;
+        assert_eq!(themselves.status, 200);
+        assert_eq!(told(&by("ada").get(&path).await), told(&themselves));
+        let stranger = Caller::of(&routes, service, world.stranger).await.get(&path).await;
+        assert_eq!(told(&by("nobody").get(&path).await), told(&stranger));
+        for subject in ["ada", "nobody"] {
+            for user in [manager, acme.owner.user_id(), fresh_id()] {
+                let acting = by(subject).with(ACTING, &user.to_string()).get(&path).await;
+                assert_eq!(acting.refusal(), (403, "may-not-act-for-others".to_owned()), "{subject}");
+            }
+        }
+        let body = json!({ "environment_id": acme.environment_id, "mode": "missing_expected", "subject": key("B"),
+            "subject_domain": "things", "note": "why" });
+        let made = by("ada").post(&format!("/v1/workspaces/{}/bindings", acme.workspace_id), &body).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        let events = service.audit_events(acme.owner, &acme.workspace, None, 0, 500).await.unwrap();
+        let last = &events.last().unwrap().event;
+        assert_eq!((last.actor_user_id, last.actor_token_id), (Some(manager), None));
+        service.end_identity(&plane(), "https://idp.test/", "ada").await.unwrap();
+        assert_eq!(told(&by("ada").get(&path).await), told(&stranger));
     });
 }
 
