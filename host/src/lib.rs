@@ -1,9 +1,10 @@
 //! Provident's host: decisions about provider resources, kept, judged and audited.
 //!
-//! Rooms, and what each may reach: [`service`] (one operation, one function, one transaction) uses [`policy`]
-//! (pure), the identity component and [`store`] (the only room that knows SQL). Beside them the domain types
-//! ([`binding`], [`idempotency`], [`inventory`], [`registry`], [`workspace`], [`audit`], [`actor`], [`page`]) and
-//! [`clock`], [`secret`], [`error`]. Start reading at [`service`].
+//! Rooms, and what each may reach: [`http`] (the only room that knows requests; it asks [`jwt`] whether a JWT holds)
+//! calls [`service`] (one operation, one function, one transaction), which uses [`policy`] (pure), the identity component
+//! and [`store`] (the only room that knows SQL). Beside them the domain types ([`binding`], [`idempotency`],
+//! [`inventory`], [`registry`], [`workspace`], [`audit`], [`actor`], [`credential`], [`page`]), how JSON is read
+//! ([`json`]) and described ([`schema`]), and [`clock`], [`secret`], [`error`]. Start reading at [`service`].
 
 pub mod actor;
 pub mod audit;

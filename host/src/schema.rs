@@ -168,7 +168,7 @@ pub struct Descriptor {
 #[serde(deny_unknown_fields)]
 #[schema(as = GovernedSubject)]
 #[expect(dead_code, reason = "the shape of the contract's own type")]
-pub struct Subject {
+pub struct Derivable {
     /// Who it is at the provider.
     identity: Identity,
     /// What kind of thing it is.

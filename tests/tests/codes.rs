@@ -3,7 +3,8 @@
 #![cfg(test)]
 
 use provident::audit::Fault;
-use provident::error::HOST_CODES;
+use provident::error::{HOST_CODES, all_codes};
+use provident::http::problem::HTTP_CODES;
 use provident_identity::{ComponentError, ErrorCode};
 use provident_tests::guard::listing::{files, root};
 use std::collections::BTreeSet;
@@ -58,6 +59,45 @@ fn every_code_of_the_host_is_documented() {
 #[test]
 fn every_finding_in_a_chain_is_documented() {
     documents("Findings in a chain", Fault::ALL.iter().map(|fault| fault.code()));
+}
+
+#[test]
+fn every_code_given_over_http_alone_is_documented() {
+    let elsewhere: BTreeSet<&str> = all_codes().collect();
+    assert_eq!(HTTP_CODES.iter().find(|(code, _)| elsewhere.contains(code)), None, "registered twice");
+    documents("Over HTTP", HTTP_CODES.iter().map(|(code, _)| *code));
+}
+
+/// The codes of problems that a source makes: the text after a status, or the first one of a call that makes one.
+fn problems_in(source: &str) -> BTreeSet<&str> {
+    let pieces: Vec<&str> = source.split('"').collect();
+    let made = pieces.chunks_exact(2).filter(|pair| {
+        let before = pair[0].trim_end();
+        let after_a_status = before.strip_suffix(',').is_some_and(|before| {
+            let word = before.rsplit(|c: char| c.is_whitespace() || c == '(').next();
+            word.is_some_and(|word| word.starts_with("StatusCode::"))
+        });
+        after_a_status || ["unauthenticated(", "invalid(", "refused("].iter().any(|call| before.ends_with(call))
+    });
+    made.map(|pair| pair[1]).collect()
+}
+
+#[test]
+fn every_code_of_the_http_room_is_registered() {
+    let project = files(&root()).unwrap();
+    let sources = project.iter().filter(|file| file.path.starts_with("host/src/http/"));
+    let codes: BTreeSet<&str> = sources.flat_map(|file| problems_in(&file.text)).collect();
+    assert!(codes.len() >= 18, "{codes:?}");
+    let known: BTreeSet<&str> = all_codes().chain(HTTP_CODES.iter().map(|(code, _)| *code)).collect();
+    let unknown: Vec<_> = codes.difference(&known).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn a_code_of_the_http_room_is_found() {
+    let source =
+        "new(StatusCode::OK, \"a-b\"); field(\n    StatusCode::OK, \"c\", \"no\"); refused(\"d\", \"no\"); f(\"no\")";
+    assert_eq!(problems_in(source), BTreeSet::from(["a-b", "c", "d"]));
 }
 
 /// The codes the command line gives itself: the first text after each of these calls.

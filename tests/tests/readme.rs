@@ -3,17 +3,22 @@
 //!
 //! A `console` block is a transcript: after `$ ` what is typed, under it what is printed. `…` stands for what was left
 //! out, on a line of its own for any number of lines. Ids and digests differ from run to run: each is held to stand for
-//! the same thing wherever it is printed or typed. Times, and how wide columns are, do not count.
+//! the same thing wherever it is printed or typed. Times, and how wide columns are, do not count. What is served is
+//! served on a free port instead of the usual one.
 
 #![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use provident_tests::guard::listing::{files, root};
 use provident_tests::program;
+
+/// Where the README says it is served.
+const LISTEN: &str = "127.0.0.1:8080";
 
 /// Ends the output of a command.
 const END: &str = "\u{1e}";
@@ -66,10 +71,13 @@ struct Shell {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Where it is served here.
+    listen: String,
 }
 
 impl Shell {
     fn start(folder: &Path) -> Self {
+        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let program = program::path().unwrap();
         let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
         let mut child = Command::new("bash")
@@ -77,6 +85,8 @@ impl Shell {
             .current_dir(folder)
             .env("PATH", path)
             .env("HOME", folder)
+            .env("PROVIDENT_LISTEN", &listen)
+            .env("no_proxy", "127.0.0.1")
             .env_remove("XDG_DATA_HOME")
             .env_remove("DATABASE_URL")
             .stdin(Stdio::piped())
@@ -85,11 +95,12 @@ impl Shell {
             .unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, input, output }
+        Self { child, input, output, listen }
     }
 
     /// Runs one command; what it prints on both streams.
     fn run(&mut self, command: &str) -> Vec<String> {
+        let command = command.replace(LISTEN, &self.listen);
         writeln!(self.input, "{{ {command}\n}} </dev/null 2>&1\nprintf '\\n{END}\\n'").unwrap();
         let lines = self.output.by_ref().lines().map(Result::unwrap);
         let mut lines: Vec<String> = lines.take_while(|line| line != END).collect();
@@ -100,6 +111,9 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
+        // What it left running goes first.
+        let _ = writeln!(self.input, "kill $(jobs -p) 2>/dev/null; printf '\\n{END}\\n'");
+        let _ = self.output.by_ref().lines().map_while(Result::ok).find(|line| line == END);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -87,7 +87,7 @@ pub(crate) fn postgres() -> Result<PathBuf, Problem> {
         ));
     }
     let why = "the suites run on it too, in throw-away clusters (one the package starts is left alone)";
-    install("PostgreSQL", why, install_postgres)?;
+    install("PostgreSQL", why, || apt_install("postgresql"))?;
     find_postgres().ok_or_else(|| {
         Problem::new(format!(
             "apt-get installed PostgreSQL, but no working `initdb` and `postgres` are in PATH or under {}",
@@ -143,8 +143,28 @@ fn python() -> Result<(), Problem> {
     Err(Problem::new("`python3` with the modules `venv` and `ensurepip` is missing; install it and run this again"))
 }
 
-fn install_postgres() -> Result<(), Problem> {
-    apt_install("postgresql")
+/// A program that comes with a package of Debian's of that name, for which `why`.
+fn packaged(program: &str, package: &str, why: &str) -> Result<(), Problem> {
+    if answer(command(program).arg("--version")).is_some() {
+        return Ok(());
+    }
+    if !tool::is_debian_like(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
+        return Err(Problem::new(format!(
+            "`{program}` is missing ({why}), and only on Debian and its relatives can this program install it; \
+             get it and run this again"
+        )));
+    }
+    install(package, why, || apt_install(package))?;
+    answer(command(program).arg("--version"))
+        .map(drop)
+        .ok_or_else(|| Problem::new(format!("apt-get installed {package}, but `{program}` does not run")))
+}
+
+/// What the examples for callers of the service are run with: `curl`, PHP and Python.
+pub(crate) fn client_languages() -> Result<(), Problem> {
+    packaged("curl", "curl", "the README's requests are sent with it")?;
+    packaged("php", "php-cli", "the example client in PHP is run with it")?;
+    packaged("python3", "python3", "the example client in Python is run with it")
 }
 
 fn apt_install(package: &str) -> Result<(), Problem> {

@@ -25,6 +25,7 @@ pub(crate) fn test() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
     let postgres = need::postgres()?;
+    need::client_languages()?;
     let suites = database_suites(root())?;
     let file = CountFile::new();
     let test = || {
@@ -119,6 +120,7 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
         need::rust_component("clippy", "clippy", "it holds the lints")?;
         need::cargo_deny()?;
         need::schemathesis(root())?;
+        need::client_languages()?;
         need::postgres().map(drop)
     })?;
     steps.run("format", || run(cargo().args(["fmt", "--all", "--check"])))?;

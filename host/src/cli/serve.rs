@@ -6,11 +6,12 @@ use super::place::{MASTER_KEY, Place};
 use super::telemetry::Telemetry;
 use axum::Router;
 use clap::Args;
+use provident::clock::Ids;
 use provident::error::Error;
 use provident::http::metrics::Counted;
 use provident::http::server::{self, Ended};
 use provident::http::{Api, Limits, router};
-use provident::jwt::Issuers;
+use provident::jwt::{InvalidIssuer, IssuerSettings, Issuers, JwtError};
 use provident::secret::SecretError;
 use provident::service::Service;
 use provident::store::StoreError;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// How often credentials that are no longer used are forgotten, and what was counted is put away.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
@@ -122,8 +124,14 @@ fn address(layers: &Layers, name: &'static str) -> Result<Option<SocketAddr>, Fa
 }
 
 /// Whose JWTs are taken. They stand in the file alone.
-fn issuers(layers: &Layers) -> Result<Issuers, Failure> {
-    if layers.issuers().is_empty() { Ok(Issuers::default()) } else { Err(bad("issuer", "none can be taken yet")) }
+fn issuers(layers: &Layers) -> Result<Vec<IssuerSettings>, Failure> {
+    let judged = |table: &toml::Table| {
+        let settings: IssuerSettings = table.clone().try_into().map_err(|_| InvalidIssuer::Members)?;
+        settings.check().map(|()| settings)
+    };
+    let tables = layers.issuers().iter().zip(1_usize..);
+    let judged = tables.map(|(table, number)| judged(table).map_err(|why| JwtError::Invalid { number, why }.into()));
+    judged.collect()
 }
 
 /// `serve`.
@@ -133,6 +141,7 @@ pub(super) fn serve(place: &Place, arguments: ServeArguments) -> Result<(), Fail
     let issuers = issuers(&layers)?;
     let traces = serving.telemetry.begin()?;
     let outcome = place.run(async |place| {
+        let issuers = Issuers::open(issuers).await?;
         let opened = Service::open(&place.settings()?).await;
         let service = Arc::new(opened.map_err(|error| place.explain(error))?);
         let outcome = serve_on(&serving, issuers, &service).await;
@@ -147,6 +156,9 @@ pub(super) fn serve(place: &Place, arguments: ServeArguments) -> Result<(), Fail
 }
 
 async fn serve_on(serving: &Serving, issuers: Issuers, service: &Arc<Service>) -> Result<(), Failure> {
+    let refreshing = CancellationToken::new();
+    let _stops_refreshing = refreshing.clone().drop_guard();
+    let _refreshed = issuers.refresh_in_background(&Ids::system(), &refreshing);
     let api = Api::new(Arc::clone(service), issuers, serving.limits)?;
     // Before anybody may be told where it listens: whoever knows may also say that it is to stop.
     let stops = stops()?;

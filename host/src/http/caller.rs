@@ -90,7 +90,9 @@ fn acting_for(parts: &Parts) -> Result<Option<Uuid>, Problem> {
     let mut given = parts.headers.get_all(&ON_BEHALF_OF).iter();
     let (first, second) = (given.next(), given.next());
     let Some(first) = first else { return Ok(None) };
-    let named = first.to_str().ok().filter(|_| second.is_none()).and_then(|text| text.parse::<Uuid>().ok());
+    let text = first.to_str().ok().filter(|_| second.is_none()).unwrap_or_default();
+    // One spelling, as in a path.
+    let named = text.parse::<Uuid>().ok().filter(|id| id.hyphenated().to_string() == text);
     let bad =
         || Problem::of_field(StatusCode::BAD_REQUEST, "bad-acting-user", "Provident-On-Behalf-Of", "one user's id");
     named.map(Some).ok_or_else(bad)

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, RawPathParams, Request};
+use axum::extract::{FromRequest, MatchedPath, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -84,6 +85,11 @@ impl Limit {
     }
 }
 
+/// The parameters of an operation that has none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// A request whose credential holds.
 #[derive(Debug)]
 pub struct Call {
@@ -99,12 +105,10 @@ impl FromRequest<Api> for Call {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let actor = Caller::of(&parts, api).await?.actor();
         tracing::Span::current().record("user_id", tracing::field::display(actor.user_id()));
-        let path = axum::RequestPartsExt::extract::<RawPathParams>(&mut parts).await;
-        let path = path.map_err(|_| Problem::not_found())?;
-        let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let path = named_in_path(&parts);
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = read(api, &parts.headers, body).await;
         Ok(Self { api: api.clone(), actor, path, query, headers: parts.headers, body })
@@ -176,12 +180,14 @@ impl Call {
         }
     }
 
-    /// The body. Whoever may not do what they ask is told that, and nothing of the body.
+    /// The body of an operation that has no parameters. Whoever may not do what they ask is told that, and nothing of
+    /// either.
     ///
     /// # Errors
-    /// `not-found`, `forbidden`; `unsupported-media-type`, `body-too-large`, `body-timed-out`, `malformed-request`,
+    /// As [`Call::parameters`]; `unsupported-media-type`, `body-too-large`, `body-timed-out`, `malformed-request`,
     /// `unknown-field`.
     pub async fn body<T: DeserializeOwned>(&mut self, asks: Asks) -> Result<T, Problem> {
+        self.no_parameters(asks).await?;
         let read = std::mem::replace(&mut self.body, Ok(Bytes::new()));
         match read.and_then(|bytes| read_json(&bytes)) {
             Ok(read) => Ok(read),
@@ -192,8 +198,9 @@ impl Call {
     /// The same of an operation that is about no workspace and asks for nothing.
     ///
     /// # Errors
-    /// Those of [`Call::body`] that are about the body.
+    /// Those of [`Call::body`] that are about the request.
     pub fn own_body<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        parameters(&self.query).map(|Nothing {}| ())?;
         let read = std::mem::replace(&mut self.body, Ok(Bytes::new()));
         read.and_then(|bytes| read_json(&bytes))
     }
@@ -224,9 +231,6 @@ impl Call {
     /// # Errors
     /// As [`Call::parameters`].
     pub async fn no_parameters(&self, asks: Asks) -> Result<(), Problem> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Nothing {}
         self.parameters::<Nothing>(asks).await.map(|Nothing {}| ())
     }
 
@@ -245,6 +249,20 @@ impl Call {
         let judged = self.service().stands(self.actor, &self.workspace(), named, capability, mutation).await;
         judged.err().map_or(problem, Problem::from)
     }
+}
+
+/// What stands in the path for each name of its route. What is not UTF-8 is no id, like any other text that is none: it
+/// is judged, and told of, as an id that nothing has.
+fn named_in_path(parts: &Parts) -> BTreeMap<String, String> {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let pieces = route.split('/').zip(parts.uri.path().split('/'));
+    pieces
+        .filter_map(|(name, text)| {
+            let name = name.strip_prefix('{')?.strip_suffix('}')?;
+            let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+            Some((name.to_owned(), text.into_owned()))
+        })
+        .collect()
 }
 
 async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {

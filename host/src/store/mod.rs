@@ -41,7 +41,7 @@ pub use housekeeping::HOUSEKEEPING_TABLES;
 pub use migration::{Migration, MigrationState};
 pub use open::Store;
 pub use reach::Connections;
-pub use statement::{forget_statements, statements_run};
+pub use statement::{forget_statements, statements_counted, statements_run};
 
 pub(crate) use binding::NewBinding;
 pub(crate) use idempotency::KeyedRequest;
