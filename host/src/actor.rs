@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 /// A person acting in a workspace, and by what credential in which request, where there are such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_field_names, reason = "four ids of four things, each named after its thing")]
 pub struct Actor {
     user_id: Uuid,
     only_workspace_id: Option<Uuid>,

@@ -128,7 +128,8 @@ impl Issuers {
 
     /// Starts the task that reads keys anew: each issuer's after its `refresh`, a bit sooner at random, sooner
     /// after a failure, and soon when a token names a key nobody knows, though not more often than every 30 s.
-    /// It ends when `cancel` is cancelled. Needs a tokio runtime.
+    /// It ends when `cancel` is cancelled, whatever becomes of the handle. Needs a tokio runtime.
+    #[must_use]
     pub fn refresh_in_background(&self, ids: &Ids, cancel: &CancellationToken) -> JoinHandle<()> {
         self.refresh_at_pace(fetch::SOON, ids, cancel)
     }

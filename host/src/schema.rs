@@ -63,6 +63,10 @@ impl PartialSchema for Moment {
         ObjectBuilder::new()
             .schema_type(SchemaType::new(Type::String))
             .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime)))
+            // One spelling: other moments of RFC 3339 are not taken.
+            .pattern(Some(
+                "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z$",
+            ))
             .into()
     }
 }
@@ -105,7 +109,8 @@ impl ToSchema for IdempotencyKeyText {}
 #[schema(as = ResourceIdentity)]
 #[expect(dead_code, clippy::struct_excessive_bools, reason = "the shape of the contract's own type")]
 pub struct Identity {
-    /// The provider, `[a-z0-9][a-z0-9_-]{0,63}`.
+    /// The provider.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
     provider_key: String,
     /// The provider's type of the resource, 1 to 128 bytes.
     resource_type: String,
@@ -140,6 +145,7 @@ pub struct Descriptor {
     /// Who it is at the provider.
     identity: Identity,
     /// The governance domain.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
     subject_domain: String,
     /// What kind of thing it is.
     subject_class: SubjectClassName,
@@ -162,7 +168,7 @@ pub struct Descriptor {
 #[serde(deny_unknown_fields)]
 #[schema(as = GovernedSubject)]
 #[expect(dead_code, reason = "the shape of the contract's own type")]
-pub struct Subject {
+pub struct Derivable {
     /// Who it is at the provider.
     identity: Identity,
     /// What kind of thing it is.

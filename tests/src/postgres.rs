@@ -223,6 +223,17 @@ fn given() -> Option<Result<Server, String>> {
     })
 }
 
+/// Where a program lies that comes with the server.
+///
+/// # Errors
+///
+/// When it is not there; says what to install.
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    let path = programs()?.join(name);
+    let missing = || format!("`{}` is missing: install all of PostgreSQL's programs", path.display());
+    if path.is_file() { Ok(path) } else { Err(missing()) }
+}
+
 /// A cluster of its own that keeps what it has acknowledged, for tests that kill it.
 ///
 /// # Errors

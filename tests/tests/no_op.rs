@@ -6,10 +6,11 @@ use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, Subjec
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident_identity::ResolutionMode;
+use provident_tests::api::token;
 use provident_tests::catalog;
 use provident_tests::database::on_both_engines;
 use provident_tests::guard::listing;
-use provident_tests::installation::{Installation, exclusion, key, widget};
+use provident_tests::installation::{Installation, exclusion, key, plane, widget};
 use provident_tests::rows::fresh_id;
 
 /// What a decision may touch.
@@ -39,6 +40,8 @@ async fn furnish(world: &Installation) {
         world.row(acme, acme.environment_id, table).insert(&mut raw).await.unwrap();
     }
     raw.close().await.unwrap();
+    token(&world.service, acme.manager.user_id(), None, false).await;
+    world.service.link_identity(&plane(), acme.manager.user_id(), "https://id.example/", "manager").await.unwrap();
     let mut keyed = exclusion(&key("keyed"));
     keyed.idempotency_key = Some("of-before".parse().unwrap());
     world.service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &keyed).await.unwrap();

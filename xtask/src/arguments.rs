@@ -8,12 +8,14 @@ usage: cargo xtask TASK
 
   demo           build, then run the whole story on invented data
   test           every suite on both database engines, then on partitioned PostgreSQL; the doc tests
-  ci             format, lints, licences, docs, `cargo xtask test`, demo: what .ci/run runs
+  ci             format, lints, licences, docs, `cargo xtask test`, contract, demo: what .ci/run runs
+  contract [--examples N] [--seed N]
+                 schemathesis over the running service on both engines; N examples per operation [default: 100]
   bench [ARGS]   measure, in a release build; ARGS go to the measuring program (`store`: the store alone)
   audit          known vulnerabilities of the dependencies (needs the network)
 
 Each task installs what it lacks and says so: the WebAssembly target and the tools of Rust through rustup,
-PostgreSQL through apt (as root or with sudo), cargo-deny through cargo. PG_BIN_DIR names the folder of
+PostgreSQL and Python through apt (as root or with sudo), cargo-deny through cargo, schemathesis through pip. PG_BIN_DIR names the folder of
 PostgreSQL's own programs (initdb, postgres) where it is not found by itself.
 
 exit status: 0 done, 1 something failed or is missing, 2 not understood";
@@ -24,13 +26,20 @@ pub(crate) enum Task {
     Demo,
     Test,
     Ci,
+    Contract,
     Bench,
     Audit,
 }
 
 impl Task {
-    const ALL: &[(&str, Self)] =
-        &[("demo", Self::Demo), ("test", Self::Test), ("ci", Self::Ci), ("bench", Self::Bench), ("audit", Self::Audit)];
+    const ALL: &[(&str, Self)] = &[
+        ("demo", Self::Demo),
+        ("test", Self::Test),
+        ("ci", Self::Ci),
+        ("contract", Self::Contract),
+        ("bench", Self::Bench),
+        ("audit", Self::Audit),
+    ];
 }
 
 /// A command line that was understood.
@@ -39,6 +48,24 @@ pub(crate) enum Request {
     Usage,
     /// A task and the words after it, which only `bench` takes.
     Run(Task, Vec<String>),
+    /// The task that holds the service to its document.
+    Contract(Examples),
+}
+
+/// How much is tried, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Examples {
+    /// Per operation.
+    pub(crate) count: u32,
+    /// What they follow from.
+    pub(crate) seed: u32,
+}
+
+impl Default for Examples {
+    /// As many as in every change's run, always the same.
+    fn default() -> Self {
+        Self { count: 100, seed: 1 }
+    }
 }
 
 /// A command line that was not.
@@ -46,6 +73,7 @@ pub(crate) enum Request {
 pub(crate) enum NotUnderstood {
     UnknownTask(String),
     UnexpectedWord { task: String, word: String },
+    NotANumber { option: String },
 }
 
 impl fmt::Display for NotUnderstood {
@@ -53,8 +81,9 @@ impl fmt::Display for NotUnderstood {
         match self {
             Self::UnknownTask(word) => write!(to, "no task is called `{word}`"),
             Self::UnexpectedWord { task, word } => {
-                write!(to, "`{task}` takes no arguments, got `{word}`")
+                write!(to, "`{task}` takes no argument `{word}`")
             }
+            Self::NotANumber { option } => write!(to, "`{option}` takes a number from 1"),
         }
     }
 }
@@ -75,6 +104,8 @@ impl Request {
             return Ok(Self::Run(task, rest.to_vec()));
         }
         match rest.first().map(String::as_str) {
+            Some(word) if task == Task::Contract && !["--help", "-h"].contains(&word) => contract(rest),
+            None if task == Task::Contract => contract(rest),
             None => Ok(Self::Run(task, Vec::new())),
             Some("--help" | "-h") => Ok(Self::Usage),
             Some(word) => Err(NotUnderstood::UnexpectedWord { task: name.clone(), word: word.to_owned() }),
@@ -82,9 +113,28 @@ impl Request {
     }
 }
 
+/// The options of `contract`, each a name and a number.
+fn contract(words: &[String]) -> Result<Request, NotUnderstood> {
+    let mut examples = Examples::default();
+    for pair in words.chunks(2) {
+        let (option, number) = match pair {
+            [option, number] => (option, number.parse().ok().filter(|number| *number > 0)),
+            [option] => (option, None),
+            _ => continue,
+        };
+        let set = match option.as_str() {
+            "--examples" => &mut examples.count,
+            "--seed" => &mut examples.seed,
+            _ => return Err(NotUnderstood::UnexpectedWord { task: "contract".to_owned(), word: option.clone() }),
+        };
+        *set = number.ok_or_else(|| NotUnderstood::NotANumber { option: option.clone() })?;
+    }
+    Ok(Request::Contract(examples))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{NotUnderstood, Request, Task, USAGE};
+    use super::{Examples, NotUnderstood, Request, Task, USAGE};
 
     fn read(words: &[&str]) -> Result<Request, NotUnderstood> {
         Request::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -100,7 +150,9 @@ mod tests {
     #[test]
     fn every_task_is_read_and_stands_in_the_usage() {
         for (name, task) in Task::ALL {
-            assert_eq!(read(&[name]), Ok(Request::Run(*task, Vec::new())));
+            if *task != Task::Contract {
+                assert_eq!(read(&[name]), Ok(Request::Run(*task, Vec::new())));
+            }
             assert!(USAGE.contains(&format!("\n  {name} ")), "{name}");
         }
     }
@@ -112,6 +164,19 @@ mod tests {
             read(&["ci", "fast"]),
             Err(NotUnderstood::UnexpectedWord { task: "ci".into(), word: "fast".into() })
         );
+    }
+
+    #[test]
+    fn the_contract_is_tried_as_often_as_asked() {
+        assert_eq!(read(&["contract"]), Ok(Request::Contract(Examples { count: 100, seed: 1 })));
+        let asked = ["contract", "--seed", "7", "--examples", "1000"];
+        assert_eq!(read(&asked), Ok(Request::Contract(Examples { count: 1_000, seed: 7 })));
+        assert_eq!(read(&["contract", "-h"]), Ok(Request::Usage));
+        for words in [&["contract", "--seed"][..], &["contract", "--seed", "x"], &["contract", "--seed", "0"]] {
+            assert_eq!(read(words), Err(NotUnderstood::NotANumber { option: "--seed".into() }), "{words:?}");
+        }
+        let unknown = NotUnderstood::UnexpectedWord { task: "contract".into(), word: "--sed".into() };
+        assert_eq!(read(&["contract", "--sed", "7"]), Err(unknown));
     }
 
     #[test]

@@ -34,6 +34,9 @@ fn main() -> ExitCode {
         Request::Run(Task::Demo, _) => task::demo(),
         Request::Run(Task::Test, _) => task::test(),
         Request::Run(Task::Ci, _) => task::ci(),
+        Request::Contract(examples) => task::contract(examples),
+        // It comes with its options.
+        Request::Run(Task::Contract, _) => task::contract(arguments::Examples::default()),
         Request::Run(Task::Bench, rest) => task::bench(&rest),
         Request::Run(Task::Audit, _) => task::audit(),
     };

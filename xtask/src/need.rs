@@ -87,7 +87,7 @@ pub(crate) fn postgres() -> Result<PathBuf, Problem> {
         ));
     }
     let why = "the suites run on it too, in throw-away clusters (one the package starts is left alone)";
-    install("PostgreSQL", why, install_postgres)?;
+    install("PostgreSQL", why, || apt_install("postgresql"))?;
     find_postgres().ok_or_else(|| {
         Problem::new(format!(
             "apt-get installed PostgreSQL, but no working `initdb` and `postgres` are in PATH or under {}",
@@ -105,13 +105,75 @@ fn find_postgres() -> Option<PathBuf> {
     )
 }
 
-fn install_postgres() -> Result<(), Problem> {
+/// schemathesis, in an environment of its own: exactly what `tests/contract/requirements.txt` says. Answers its program.
+pub(crate) fn schemathesis(root: &Path) -> Result<PathBuf, Problem> {
+    let wanted = root.join("tests/contract/requirements.txt");
+    let (folder, unreadable) = (root.join("target/tools/schemathesis"), |error| {
+        Problem::new(format!("cannot read `{}`: {error}", wanted.display()))
+    });
+    let (text, installed) = (fs::read_to_string(&wanted).map_err(unreadable)?, folder.join("requirements.txt"));
+    let program = folder.join("bin/st");
+    if fs::read_to_string(&installed).is_ok_and(|installed| installed == text) {
+        return Ok(program);
+    }
+    python()?;
+    install("schemathesis", "it holds the service to its document", || {
+        run(command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let mut pip = command(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+        run(pip.arg(&wanted))?;
+        // Last, so that what was broken off is begun again.
+        fs::write(&installed, &text).map_err(|error| Problem::new(format!("cannot write there: {error}")))
+    })?;
+    Ok(program)
+}
+
+/// Python, and the module that makes environments, which Debian has apart.
+fn python() -> Result<(), Problem> {
+    let is_there = || answer(command("python3").args(["-c", "import ensurepip, venv"])).is_some();
+    if is_there() {
+        return Ok(());
+    }
+    if tool::is_debian_like(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
+        install("Python with venv", "schemathesis runs on it", || apt_install("python3-venv"))?;
+    }
+    if is_there() {
+        return Ok(());
+    }
+    Err(Problem::new("`python3` with the modules `venv` and `ensurepip` is missing; install it and run this again"))
+}
+
+/// A program that comes with a package of Debian's of that name, for which `why`.
+fn packaged(program: &str, package: &str, why: &str) -> Result<(), Problem> {
+    if answer(command(program).arg("--version")).is_some() {
+        return Ok(());
+    }
+    if !tool::is_debian_like(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
+        return Err(Problem::new(format!(
+            "`{program}` is missing ({why}), and only on Debian and its relatives can this program install it; \
+             get it and run this again"
+        )));
+    }
+    install(package, why, || apt_install(package))?;
+    answer(command(program).arg("--version"))
+        .map(drop)
+        .ok_or_else(|| Problem::new(format!("apt-get installed {package}, but `{program}` does not run")))
+}
+
+/// What the examples for callers of the service are run with: `curl`, PHP and Python.
+pub(crate) fn client_languages() -> Result<(), Problem> {
+    packaged("curl", "curl", "the README's requests are sent with it")?;
+    packaged("php", "php-cli", "the example client in PHP is run with it")?;
+    packaged("python3", "python3", "the example client in Python is run with it")
+}
+
+fn apt_install(package: &str) -> Result<(), Problem> {
     let is_root = answer(command("id").arg("-u")).as_deref() == Some("0");
     if !is_root && answer(command("sudo").args(["-n", "true"])).is_none() {
-        return Err(Problem::new(
+        return Err(Problem::new(format!(
             "neither root nor able to use sudo without a password; run \
-             `sudo apt-get install --no-install-recommends postgresql` and then this again",
-        ));
+             `sudo apt-get install --no-install-recommends {package}` and then this again"
+        )));
     }
     let apt = |arguments: &[&str]| {
         let mut apt: Command = if is_root { command("env") } else { command("sudo") };
@@ -121,7 +183,7 @@ fn install_postgres() -> Result<(), Problem> {
         run(apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments))
     };
     apt(&["update"])?;
-    apt(&["install", "-y", "--no-install-recommends", "postgresql"])
+    apt(&["install", "-y", "--no-install-recommends", package])
 }
 
 fn rustup(arguments: &[&str]) -> Result<(), Problem> {

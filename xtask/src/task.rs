@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::count::CountFile;
+use crate::arguments::Examples;
+use crate::count::{CountFile, POSTGRES, SQLITE};
 use crate::need;
-use crate::process::{Problem, cargo, run};
+use crate::process::{Problem, cargo, command, run};
 use crate::say;
 use crate::step::Steps;
 
@@ -24,6 +25,7 @@ pub(crate) fn test() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
     let postgres = need::postgres()?;
+    need::client_languages()?;
     let suites = database_suites(root())?;
     let file = CountFile::new();
     let test = || {
@@ -39,6 +41,24 @@ pub(crate) fn test() -> Result<(), Problem> {
     let counts = file.read()?;
     say::line(&format!("\n{}", counts.table()));
     outcome.and_then(|()| counts.are_complete())
+}
+
+/// The running service held to its document by schemathesis, on each engine. A release run asks for 1,000 examples.
+pub(crate) fn contract(Examples { count, seed }: Examples) -> Result<(), Problem> {
+    need::c_compiler()?;
+    need::wasm_target()?;
+    let postgres = need::postgres()?;
+    let schemathesis = need::schemathesis(root())?;
+    // Not `--package`, as with the suites.
+    run(cargo().args(["build", "--workspace", "--bin", "provident", "--example", "contract"]))?;
+    let folder = std::env::current_exe().ok().and_then(|this| Some(this.parent()?.join("examples/contract")));
+    let program = folder.ok_or_else(|| Problem::new("this program does not know where it is"))?;
+    for engine in [SQLITE, POSTGRES] {
+        let mut held = command(&program);
+        held.args([engine, &count.to_string(), &seed.to_string()]).arg(&schemathesis);
+        run(held.env("PG_BIN_DIR", &postgres))?;
+    }
+    Ok(())
 }
 
 /// The suites that run on databases, by name.
@@ -99,6 +119,8 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
         need::rust_component("fmt", "rustfmt", "it holds the format")?;
         need::rust_component("clippy", "clippy", "it holds the lints")?;
         need::cargo_deny()?;
+        need::schemathesis(root())?;
+        need::client_languages()?;
         need::postgres().map(drop)
     })?;
     steps.run("format", || run(cargo().args(["fmt", "--all", "--check"])))?;
@@ -116,6 +138,10 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
     steps.run("tests", || {
         say::line("$ cargo xtask test");
         test()
+    })?;
+    steps.run("contract", || {
+        say::line("$ cargo xtask contract");
+        contract(Examples::default())
     })?;
     steps.run("demo", demo)
 }

@@ -34,7 +34,7 @@ macro_rules! decision_request {
             #[schema(value_type = Option<schema::Descriptor>)]
             pub subject_descriptor: Option<Box<ProviderResourceDescriptor>>,
             /// The subject's domain: needed with a bare key, otherwise known.
-            #[schema(max_length = 64)]
+            #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
             pub subject_domain: Option<String>,
             /// The resource, by canonical key. It is named in one way only.
             #[schema(max_length = 1024)]
@@ -52,7 +52,7 @@ macro_rules! decision_request {
             /// The operator's words; at most 2,000 characters.
             pub note: Option<String>,
             /// A reason code.
-            #[schema(max_length = 64)]
+            #[schema(max_length = 64, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
             pub reason: Option<String>,
             /// The run it came from.
             pub source_operation_run_id: Option<Uuid>,
@@ -138,7 +138,7 @@ decision_request! {
     /// One first decision of many.
     BulkItem {
         /// The caller's name for this one decision, if it may be repeated.
-        #[schema(max_length = 255)]
+        #[schema(value_type = Option<schema::IdempotencyKeyText>)]
         idempotency_key: Option<String>,
     }
 }

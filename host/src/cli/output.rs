@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use provident::audit::Finding;
 use provident::error::{Conflict, Error};
+use provident::jwt::JwtError;
 use provident_identity::{CallError, ComponentError, IdentityError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -239,6 +240,13 @@ impl From<Finding> for Failure {
     fn from(finding: Finding) -> Self {
         let details = json!({ "workspace_id": finding.workspace_id, "number": finding.number });
         Self { exit: 3, code: finding.fault.code().to_owned(), message: finding.to_string(), details }
+    }
+}
+
+impl From<JwtError> for Failure {
+    fn from(error: JwtError) -> Self {
+        let exit = if matches!(error, JwtError::Invalid { .. }) { 2 } else { 1 };
+        Self::new(exit, error.code(), error.to_string())
     }
 }
 

@@ -11,12 +11,11 @@ use provident::error::Error;
 use provident::http::metrics::Counted;
 use provident::http::server::{self, Ended};
 use provident::http::{Api, Limits, router};
-use provident::jwt::{IssuerSettings, Issuers};
+use provident::jwt::{InvalidIssuer, IssuerSettings, Issuers, JwtError};
 use provident::secret::SecretError;
 use provident::service::Service;
 use provident::store::StoreError;
 use serde_json::{Map, json};
-use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -124,19 +123,15 @@ fn address(layers: &Layers, name: &'static str) -> Result<Option<SocketAddr>, Fa
     layers.text(name)?.map(parse).transpose()
 }
 
-/// Whose JWTs are taken. They stand in the file alone. What is wrong is told by the table's number: the deserialiser's
-/// own words may have a value in them.
+/// Whose JWTs are taken. They stand in the file alone.
 fn issuers(layers: &Layers) -> Result<Vec<IssuerSettings>, Failure> {
-    let mut issuers: Vec<IssuerSettings> = Vec::new();
-    for (table, number) in layers.issuers().iter().zip(1_usize..) {
-        let invalid = |why: &dyn Display| Failure::usage("issuer-invalid", format!("issuer {number}: {why}"));
-        let settings: IssuerSettings = table.clone().try_into().map_err(|_| {
-            invalid(&"takes `issuer`, `audience`, one of `jwks_file` and `jwks_url`, and may have `algorithms`, `leeway_s` and `refresh_s`")
-        })?;
-        settings.check().map_err(|why| invalid(&why))?;
-        issuers.push(settings);
-    }
-    Ok(issuers)
+    let judged = |table: &toml::Table| {
+        let settings: IssuerSettings = table.clone().try_into().map_err(|_| InvalidIssuer::Members)?;
+        settings.check().map(|()| settings)
+    };
+    let tables = layers.issuers().iter().zip(1_usize..);
+    let judged = tables.map(|(table, number)| judged(table).map_err(|why| JwtError::Invalid { number, why }.into()));
+    judged.collect()
 }
 
 /// `serve`.
@@ -146,7 +141,7 @@ pub(super) fn serve(place: &Place, arguments: ServeArguments) -> Result<(), Fail
     let issuers = issuers(&layers)?;
     let traces = serving.telemetry.begin()?;
     let outcome = place.run(async |place| {
-        let issuers = Issuers::open(issuers).await.map_err(|error| Failure::failed(error.code(), error.to_string()))?;
+        let issuers = Issuers::open(issuers).await?;
         let opened = Service::open(&place.settings()?).await;
         let service = Arc::new(opened.map_err(|error| place.explain(error))?);
         let outcome = serve_on(&serving, issuers, &service).await;
@@ -163,7 +158,7 @@ pub(super) fn serve(place: &Place, arguments: ServeArguments) -> Result<(), Fail
 async fn serve_on(serving: &Serving, issuers: Issuers, service: &Arc<Service>) -> Result<(), Failure> {
     let refreshing = CancellationToken::new();
     let _stops_refreshing = refreshing.clone().drop_guard();
-    issuers.refresh_in_background(&Ids::system(), &refreshing);
+    let _refreshed = issuers.refresh_in_background(&Ids::system(), &refreshing);
     let api = Api::new(Arc::clone(service), issuers, serving.limits)?;
     // Before anybody may be told where it listens: whoever knows may also say that it is to stop.
     let stops = stops()?;

@@ -1,4 +1,4 @@
-//! The document that describes the HTTP interface (OpenAPI 3.1), made of the same declarations as the routes, and a page
+//! The document that describes the HTTP interface (`OpenAPI` 3.1), made of the same declarations as the routes, and a page
 //! that shows it and loads nothing from elsewhere.
 //!
 //! What every operation has in common is said once, here: that a credential is needed, how it is refused, and that a
@@ -16,7 +16,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Header, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::problem::{BrokenRule, Problem};
+use super::problem::{BrokenRule, Told};
 use super::request::Limit;
 use super::{Api, audit, binding, inventory, key, registry};
 use crate::schema;
@@ -54,7 +54,7 @@ const REFUSALS: &[(&str, &str)] = &[
         contact()
     ),
     components(schemas(
-        Problem, BrokenRule, Limit, schema::BindingStatusName, schema::IdempotencyKeyText,
+        Told, BrokenRule, Limit, schema::BindingStatusName, schema::IdempotencyKeyText,
         schema::ObservationStatusName, schema::RecordName, schema::ResolutionModeName, schema::SubjectClassName
     )),
     tags(
@@ -87,7 +87,7 @@ pub fn document() -> OpenApi {
 }
 
 /// The document as a file, and a page that shows it.
-pub(super) fn pages(document: OpenApi) -> Router {
+pub(super) fn pages(document: &OpenApi) -> Router {
     let config = utoipa_swagger_ui::Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(false);
     let json: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     let page = Router::from(utoipa_swagger_ui::SwaggerUi::new("/docs").config(config));

@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 struct DeriveRequest {
     /// At most 10,000.
-    #[schema(value_type = Vec<schema::Subject>, max_items = 10_000)]
+    #[schema(value_type = Vec<schema::Derivable>, max_items = 10_000)]
     items: Vec<Box<RawValue>>,
 }
 

@@ -83,7 +83,6 @@ impl Counted {
     }
 
     /// The page.
-    #[must_use]
     pub fn routes(&self, api: &Api) -> Router {
         Router::new().route("/metrics", get(page)).with_state((self.clone(), api.clone()))
     }
@@ -121,8 +120,7 @@ fn asked(text: &mut String, api: &Api) {
 
 /// The identity component and the adapters, with what was asked of each.
 fn components(api: &Api) -> Vec<(&'static str, Calls)> {
-    let adapters =
-        provident_identity::adapters().into_iter().filter_map(|name| Some((name, api.adapter(name)?.calls())));
+    let adapters = provident_identity::adapters().filter_map(|name| Some((name, api.adapter(name)?.calls())));
     [("identity", api.service().identity().calls())].into_iter().chain(adapters).collect()
 }
 

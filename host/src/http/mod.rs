@@ -150,12 +150,11 @@ impl Api {
 }
 
 /// Every route: the operations of the document, the document itself and a page that shows it, and whether it runs.
-#[must_use]
 pub fn router(api: &Api) -> Router {
     let (operations, document) = document::operations();
     let operations = operations.with_state(api.clone());
     operations
-        .merge(document::pages(document))
+        .merge(document::pages(&document))
         .merge(readiness::routes().with_state(api.clone()))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"))

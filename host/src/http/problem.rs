@@ -41,9 +41,19 @@ pub const HTTP_CODES: &[(&str, &str)] = &[
     ("internal-error", "the service failed; the log has more under the request's id"),
 ];
 
+/// Why a request was not done.
+#[derive(Debug)]
+pub struct Problem {
+    told: Box<Told>,
+    retry_after_s: Option<u64>,
+    challenge: bool,
+    log: Option<String>,
+}
+
 /// Why a request was not done. `code` never changes its meaning; `detail` is for people.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub(super) struct Told {
     /// Always `about:blank`: the code says what it is.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
@@ -65,12 +75,6 @@ pub struct Problem {
     /// The binding that is active instead, where there is one to name.
     #[serde(skip_serializing_if = "Option::is_none")]
     active_binding_id: Option<Uuid>,
-    #[serde(skip)]
-    retry_after_s: Option<u64>,
-    #[serde(skip)]
-    challenge: bool,
-    #[serde(skip)]
-    log: Option<String>,
 }
 
 /// A rule that was broken.
@@ -88,7 +92,7 @@ impl Problem {
     /// A problem of a status and a code.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str) -> Self {
-        Self {
+        let told = Told {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -96,10 +100,8 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             active_binding_id: None,
-            retry_after_s: None,
-            challenge: false,
-            log: None,
-        }
+        };
+        Self { told: Box::new(told), retry_after_s: None, challenge: false, log: None }
     }
 
     /// Not there, or not to be known of.
@@ -118,7 +120,7 @@ impl Problem {
     #[must_use]
     pub fn of_field(status: StatusCode, code: &'static str, field: &str, message: &str) -> Self {
         let rule = BrokenRule { code, field: field.to_owned(), message: message.to_owned() };
-        Self { errors: vec![rule], ..Self::new(status, code).with_detail(message) }
+        Self::new(status, code).with_detail(message).with_rules(vec![rule])
     }
 
     /// The same, to be tried again after so many seconds.
@@ -127,14 +129,20 @@ impl Problem {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    fn with_detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+    fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.told.detail = Some(detail.into());
+        self
+    }
+
+    fn with_rules(mut self, broken: Vec<BrokenRule>) -> Self {
+        self.told.errors = broken;
+        self
     }
 
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.code
+        self.told.code
     }
 }
 
@@ -147,8 +155,7 @@ impl From<Error> for Problem {
             Error::Refused(errors) => {
                 let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code);
                 let detail = errors.first().map(|error| error.message.clone()).unwrap_or_default();
-                let errors = errors.into_iter().map(BrokenRule::from).collect();
-                Self { errors, ..problem.with_detail(detail) }
+                problem.with_detail(detail).with_rules(errors.into_iter().map(BrokenRule::from).collect())
             }
             Error::Invalid(invalid) => {
                 Self::of_field(StatusCode::UNPROCESSABLE_ENTITY, code, invalid.field, invalid.message)
@@ -167,8 +174,9 @@ impl From<IdentityError> for BrokenRule {
 
 impl From<Conflict> for Problem {
     fn from(conflict: Conflict) -> Self {
-        let problem = Self::new(StatusCode::CONFLICT, conflict.code()).with_detail(conflict.to_string());
-        Self { active_binding_id: conflict.active_binding_id(), ..problem }
+        let mut problem = Self::new(StatusCode::CONFLICT, conflict.code()).with_detail(conflict.to_string());
+        problem.told.active_binding_id = conflict.active_binding_id();
+        problem
     }
 }
 
@@ -195,18 +203,17 @@ impl From<Internal> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if let Some(log) = &self.log {
-            tracing::error!(code = self.code, error = %log, "a request failed");
+            tracing::error!(code = self.told.code, error = %log, "a request failed");
         }
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (retry_after_s, challenge) = (self.retry_after_s, self.challenge);
-        let mut response = (status, Json(self)).into_response();
+        let status = StatusCode::from_u16(self.told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.told)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = retry_after_s {
+        if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if challenge {
+        if self.challenge {
             headers.insert(HeaderName::from_static("www-authenticate"), HeaderValue::from_static("Bearer"));
         }
         response

@@ -104,7 +104,7 @@ impl<'a> Token<'a> {
         let leeway_us = i128::try_from(settings.leeway.as_micros()).ok()?;
         let latest_start_us = i128::from(now.as_micros()).checked_add(leeway_us)?;
         for begin in ["nbf", "iat"] {
-            if self.claims.moment_us(begin)?.is_some_and(|begin_us| begin_us > latest_start_us) {
+            if self.claims.moment_us(begin).ok()?.is_some_and(|begin_us| begin_us > latest_start_us) {
                 return None;
             }
         }
@@ -118,7 +118,7 @@ impl<'a> Token<'a> {
         };
         let subject = self.claims.text("sub")?;
         let subject_holds = (1..=MAX_SUBJECT_BYTES).contains(&subject.len()) && !subject.chars().any(char::is_control);
-        let expires_us = self.claims.moment_us("exp")??.checked_add(leeway_us)?;
+        let expires_us = self.claims.moment_us("exp").ok()??.checked_add(leeway_us)?;
         (meant && subject_holds).then(|| (subject.to_owned(), expires_us))
     }
 }
@@ -135,12 +135,14 @@ impl Members {
         self.0.get(name)?.as_str()
     }
 
-    /// A moment, if the member is there; none at all if it is no whole number of seconds from 1970 on.
-    fn moment_us(&self, name: &str) -> Option<Option<i128>> {
-        match self.0.get(name) {
-            None => Some(None),
-            Some(value) => Some(Some(i128::from(value.as_u64()?).checked_mul(1_000_000)?)),
-        }
+    /// A moment, if the member is there.
+    ///
+    /// # Errors
+    /// If it is no whole number of seconds from 1970 on.
+    fn moment_us(&self, name: &str) -> Result<Option<i128>, InvalidCredential> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let moment_us = value.as_u64().and_then(|seconds| i128::from(seconds).checked_mul(1_000_000));
+        moment_us.map(Some).ok_or(InvalidCredential::Bad)
     }
 }
 

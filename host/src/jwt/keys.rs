@@ -31,7 +31,7 @@ pub(super) struct Key {
     kind: Kind,
     /// The only algorithm it is for, if the set says so.
     only: Option<Algorithm>,
-    key: DecodingKey,
+    public: DecodingKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,17 +132,17 @@ impl Key {
             Some(name) => Some(name.parse().ok()?),
             None => None,
         };
-        let (kind, key) = match (written.kty.as_str(), written.crv.as_deref()) {
-            ("RSA", None) => (Kind::Rsa, rsa(&bytes(&written.n)?, &bytes(&written.e)?)?),
-            ("EC", Some("P-256")) => (Kind::P256, point(32, &bytes(&written.x)?, &bytes(&written.y)?)?),
-            ("EC", Some("P-384")) => (Kind::P384, point(48, &bytes(&written.x)?, &bytes(&written.y)?)?),
+        let (kind, public) = match (written.kty.as_str(), written.crv.as_deref()) {
+            ("RSA", None) => (Kind::Rsa, rsa(&bytes(written.n.as_ref())?, &bytes(written.e.as_ref())?)?),
+            ("EC", Some("P-256")) => (Kind::P256, point(32, &bytes(written.x.as_ref())?, &bytes(written.y.as_ref())?)?),
+            ("EC", Some("P-384")) => (Kind::P384, point(48, &bytes(written.x.as_ref())?, &bytes(written.y.as_ref())?)?),
             ("OKP", Some("Ed25519")) => {
-                let x = bytes(&written.x)?;
+                let x = bytes(written.x.as_ref())?;
                 (Kind::Ed25519, (x.len() == 32).then(|| DecodingKey::from_ed_der(&x))?)
             }
             _ => return None,
         };
-        let key = Self { id: written.kid, kind, only, key };
+        let key = Self { id: written.kid, kind, only, public };
         key.only.is_none_or(|only| key.fits(only)).then_some(key)
     }
 
@@ -164,7 +164,7 @@ impl Key {
     /// Whether the signature is this key's. The provider is named, so that no other crate's choice of features
     /// decides which cryptography is used, or that there is none.
     pub(super) fn holds(&self, algorithm: Algorithm, signed: &[u8], signature: &Vec<u8>) -> bool {
-        (DEFAULT_PROVIDER.verifier_factory)(&algorithm.in_library(), &self.key)
+        (DEFAULT_PROVIDER.verifier_factory)(&algorithm.in_library(), &self.public)
             .is_ok_and(|verifier| verifier.verify(signed, signature).is_ok())
     }
 }
@@ -176,8 +176,8 @@ impl fmt::Debug for Key {
 }
 
 /// A member of a key, out of base64url without padding.
-fn bytes(member: &Option<String>) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(member.as_ref()?).ok()
+fn bytes(member: Option<&String>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(member?).ok()
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {

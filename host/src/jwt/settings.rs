@@ -14,11 +14,11 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Algorithm {
-    /// RSA, PKCS #1 v1.5, SHA-256.
+    /// RSA, PKCS 1 v1.5, SHA-256.
     Rs256,
-    /// RSA, PKCS #1 v1.5, SHA-384.
+    /// RSA, PKCS 1 v1.5, SHA-384.
     Rs384,
-    /// RSA, PKCS #1 v1.5, SHA-512.
+    /// RSA, PKCS 1 v1.5, SHA-512.
     Rs512,
     /// RSA, PSS, SHA-256.
     Ps256,
@@ -142,6 +142,12 @@ pub enum InvalidIssuer {
     /// The issuer's own text.
     #[error("`issuer` is 1 to 255 bytes without control characters")]
     Name,
+    /// A member that is missing, unknown or not what it takes. Which is not said: there may be a value in it.
+    #[error(
+        "takes `issuer`, `audience`, one of `jwks_file` and `jwks_url`, and may have `algorithms`, `leeway_s` and \
+         `refresh_s`"
+    )]
+    Members,
     /// Two settings for one issuer.
     #[error("an issuer is named once")]
     Repeated,
