@@ -18,7 +18,6 @@ use uuid::Uuid;
 use crate::installation::plane;
 
 /// The routes over a service, as the program serves them.
-#[must_use]
 pub fn routes(service: &Arc<Service>) -> Router {
     routes_within(service, Limits::default())
 }
@@ -28,7 +27,6 @@ pub fn routes(service: &Arc<Service>) -> Router {
 /// # Panics
 ///
 /// When an adapter does not open.
-#[must_use]
 pub fn routes_within(service: &Arc<Service>, limits: Limits) -> Router {
     router(&Api::new(Arc::clone(service), Issuers::default(), limits).unwrap())
 }
@@ -71,8 +69,8 @@ impl Reply {
     /// When it is no problem.
     #[must_use]
     pub fn code(&self) -> String {
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        self.json()["code"].as_str().unwrap().to_owned()
+        assert_eq!(self.headers.get("content-type").unwrap(), "application/problem+json");
+        self.json().get("code").and_then(Value::as_str).unwrap().to_owned()
     }
 
     /// Status and code of a problem.

@@ -330,7 +330,7 @@ async fn credentials(world: &Installation) {
     let token = NewToken { user_id, workspace, label: "A token".to_owned(), lifetime, may_act_for_others: true };
     let (made, text) = service.create_token(&plane, &token).await.unwrap();
     service.token_holder(&text.reveal()).await.unwrap().unwrap();
-    assert_eq!(service.tokens(&plane, PageRequest::default()).await.unwrap().items, [made.clone()]);
+    assert_eq!(service.tokens(&plane, PageRequest::default()).await.unwrap().items, std::slice::from_ref(&made));
     service.revoke_token(&plane, made.id).await.unwrap();
     service.revoke_token(&plane, made.id).await.unwrap_err();
     service.link_identity(&plane, user_id, "https://id.example/", "backend").await.unwrap();
