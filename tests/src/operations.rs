@@ -256,8 +256,7 @@ fn samples(operation: &str, aim: &Aim) -> Option<Vec<Sample>> {
     let one = match operation {
         "list_bindings" => Sample { query: here(), ..read(About::Environment, view) },
         "create_binding" => {
-            let body = with(decision, environment);
-            Sample { body, ..change(About::Environment, decide, "binding.create") }
+            Sample { body: with(decision, environment), ..change(About::Environment, decide, "binding.create") }
         }
         "get_binding" | "binding_history" => read(About::Binding, view),
         "supersede_binding" => {
@@ -282,18 +281,17 @@ fn samples(operation: &str, aim: &Aim) -> Option<Vec<Sample>> {
             Sample { body, ..change(About::Environment, decide, "binding.create") }
         }
         "derive_keys" => {
-            let subject = json!({
-                "identity": { "provider_key": "fake", "resource_type": "widget", "provider_resource_id": "A", "tenant_owned": true },
-                "subject_class": "policy", "subject_type_key": "widgetPolicy",
-            });
+            let described = widget(&aim.subject);
+            let subject = json!({ "identity": described.identity, "subject_class": described.subject_class,
+                "subject_type_key": described.subject_type_key });
             Sample { body: Some(json!({ "items": [subject] })), ..of(About::Nothing, None) }
         }
         "parse_keys" => Sample { body: Some(json!({ "keys": [subject] })), ..of(About::Nothing, None) },
         "list_inventory" => Sample { query: here(), ..read(About::Environment, Capability::ProviderView) },
         "get_inventory_item" => read(About::Item, Capability::ProviderView),
         "import_inventory" => {
-            let document = json!({ "kind": "widget", "ref": aim.subject, "title": "Called so" });
-            let body = with(environment, json!({ "adapter": "fake", "documents": [document] }));
+            let documents = json!([{ "kind": "widget", "ref": aim.subject, "title": "Called so" }]);
+            let body = with(environment, json!({ "adapter": "fake", "documents": documents }));
             Sample { body, ..change(About::Environment, Capability::InventoryImport, "inventory.import") }
         }
         "sync_registry" => {

@@ -13,7 +13,7 @@ use provident_tests::api::{Caller, Reply, routes};
 use provident_tests::database::on_both_engines;
 use provident_tests::guard::listing::root;
 use provident_tests::installation::{Installation, key, widget};
-use provident_tests::operations::{Aim, operations};
+use provident_tests::operations::{Aim, Operation, operations};
 use provident_tests::rows::fresh_id;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -35,7 +35,7 @@ fn the_document_is_the_one_that_is_checked_in() {
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     let differs = kept.lines().zip(text.lines()).position(|(kept, made)| kept != made);
-    let at = differs.map_or_else(|| kept.lines().count().min(text.lines().count()), |at| at) + 1;
+    let at = differs.unwrap_or_else(|| kept.lines().count().min(text.lines().count())) + 1;
     assert!(
         kept == text,
         "{FILE}, line {at}, is not what is generated: read the difference, and if it is meant\n    \
@@ -91,7 +91,7 @@ fn every_operation_says_all_that_is_to_be_said() {
     assert_eq!(used, tags.into_iter().map(str::to_owned).collect());
     // Those that change something, by name: one more is one to be thought about.
     let changing: BTreeSet<String> =
-        operations().into_iter().filter(|operation| operation.changes()).map(|operation| operation.id).collect();
+        operations().into_iter().filter(Operation::changes).map(|operation| operation.id).collect();
     let expected = [
         "bulk_create_bindings",
         "create_binding",

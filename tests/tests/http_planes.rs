@@ -229,7 +229,7 @@ fn audit_names_who_was_acted_for_and_by_which_token() {
         let world = Installation::on(database).await;
         let (acme, routes) = (&world.acme, routes(&world.service));
         let text = token(&world.service, world.stranger.user_id(), None, true).await;
-        let token_id = Uuid::parse_str(&text[4..36]).unwrap();
+        let token_id = text.split('_').nth(1).unwrap().parse::<Uuid>().unwrap();
         let backend = Caller::nobody(&routes).with_token(&text).with("x-request-id", "the-request");
         let at = format!("/v1/workspaces/{}/bindings", acme.workspace_id);
         for (user, status) in [(acme.manager, 201), (acme.readonly, 403)] {
@@ -246,12 +246,46 @@ fn audit_names_who_was_acted_for_and_by_which_token() {
     });
 }
 
+/// Headers that mean something elsewhere, with values that would be worth something here.
+fn meaningless_headers(world: &Installation) -> Vec<(&'static str, String)> {
+    let (acme, rival) = (&world.acme, &world.rival);
+    let own = acme.owner.user_id().to_string();
+    let (other, hidden) = (rival.workspace_id.to_string(), acme.hidden_environment_id.to_string());
+    let mut headers = vec![
+        ("cookie", format!("workspace={other}; environment_id={hidden}; session={own}; tenant={other}")),
+        ("cookie", format!("provident-on-behalf-of={own}; token=pvd_1")),
+    ];
+    let of_workspace =
+        "x-workspace x-workspace-id workspace-id x-tenant x-tenant-id tenant tenant-id tenant_id x-forwarded-prefix";
+    headers.extend(of_workspace.split(' ').map(|name| (name, other.clone())));
+    let of_environment =
+        "x-environment x-environment-id environment-id managed-environment-id managed_environment_id x-scope";
+    headers.extend(of_environment.split(' ').map(|name| (name, hidden.clone())));
+    let of_user =
+        "x-user x-user-id on-behalf-of x-on-behalf-of x-provident-on-behalf-of x-forwarded-user x-remote-user from";
+    headers.extend(of_user.split(' ').map(|name| (name, own.clone())));
+    let others = [
+        ("x-role", "owner"),
+        ("x-http-method-override", "DELETE"),
+        ("x-original-url", "/v1/nowhere"),
+        ("x-forwarded-host", "elsewhere.example"),
+        ("x-api-key", "pvd_1"),
+        ("accept", "text/html"),
+        ("accept-language", "de"),
+        ("origin", "https://elsewhere.example"),
+        ("proxy-authorization", "Bearer pvd_1"),
+        ("prefer", "return=minimal"),
+    ];
+    headers.extend(others.map(|(name, value)| (name, value.to_owned())));
+    headers
+}
+
 #[test]
 fn no_other_header_and_no_cookie_chooses_anything() {
     on_both_engines(|database| async move {
         let world = Installation::on(database).await;
         furnish(&world).await;
-        let (acme, rival, routes) = (&world.acme, &world.rival, routes(&world.service));
+        let (acme, routes) = (&world.acme, routes(&world.service));
         let owner = Caller::of(&routes, &world.service, acme.owner).await;
         let at = format!("/v1/workspaces/{}", acme.workspace_id);
         let first = async |list: &str| {
@@ -260,53 +294,7 @@ fn no_other_header_and_no_cookie_chooses_anything() {
         };
         let (binding, item) = (first("bindings").await, first("inventory").await);
         let aim = Aim::at(acme, acme.environment_id, binding, item);
-        let own = acme.owner.user_id().to_string();
-        let (other, hidden) = (rival.workspace_id.to_string(), acme.hidden_environment_id.to_string());
-        let cookie = format!("workspace={other}; environment_id={hidden}; session={own}; tenant={other}");
-        let cookies = [cookie, format!("provident-on-behalf-of={own}"), "token=pvd_1".to_owned()];
-        let mut headers: Vec<(&str, &str)> = cookies.iter().map(|cookie| ("cookie", cookie.as_str())).collect();
-        for name in [
-            "x-workspace",
-            "x-workspace-id",
-            "workspace-id",
-            "x-tenant",
-            "x-tenant-id",
-            "tenant",
-            "tenant-id",
-            "tenant_id",
-        ] {
-            headers.push((name, &other));
-        }
-        for name in
-            ["x-environment", "x-environment-id", "environment-id", "managed-environment-id", "managed_environment_id"]
-        {
-            headers.push((name, &hidden));
-        }
-        for name in [
-            "x-user",
-            "x-user-id",
-            "on-behalf-of",
-            "x-on-behalf-of",
-            "x-provident-on-behalf-of",
-            "x-forwarded-user",
-            "x-remote-user",
-            "from",
-        ] {
-            headers.push((name, &own));
-        }
-        headers.extend([
-            ("x-role", "owner"),
-            ("x-http-method-override", "DELETE"),
-            ("x-original-url", "/v1/nowhere"),
-            ("x-forwarded-host", "elsewhere.example"),
-            ("x-forwarded-prefix", "/elsewhere"),
-            ("x-api-key", "pvd_1"),
-            ("accept", "text/html"),
-            ("accept-language", "de"),
-            ("origin", "https://elsewhere.example"),
-            ("proxy-authorization", "Bearer pvd_1"),
-            ("prefer", "return=minimal"),
-        ]);
+        let headers = meaningless_headers(&world);
         for actor in [acme.owner, acme.readonly, acme.unentitled, world.stranger] {
             let caller = Caller::of(&routes, &world.service, actor).await;
             for operation in operations().into_iter().filter(|operation| !operation.changes()) {
@@ -320,21 +308,35 @@ fn no_other_header_and_no_cookie_chooses_anything() {
                 }
             }
         }
-        // Nor is a credential taken from anywhere but its one header.
-        let text = token(&world.service, acme.owner.user_id(), None, false).await;
+    });
+}
+
+#[test]
+fn a_credential_is_taken_from_its_one_header_alone() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        let routes = routes(&world.service);
+        let text = token(&world.service, world.acme.owner.user_id(), None, false).await;
         let nobody = Caller::nobody(&routes);
         let path = list(&world);
-        for caller in [
-            nobody.clone().with("cookie", &format!("authorization=Bearer {text}")),
-            nobody.clone().with("x-api-key", &text),
-            nobody.clone().with("proxy-authorization", &format!("Bearer {text}")),
+        assert_eq!(nobody.clone().with_token(&text).get(&path).await.status, 200);
+        let missing = (401, "credential-required".to_owned());
+        for (name, value) in [
+            ("cookie", format!("authorization=Bearer {text}")),
+            ("x-api-key", text.clone()),
+            ("x-authorization", format!("Bearer {text}")),
+            ("proxy-authorization", format!("Bearer {text}")),
         ] {
-            assert_eq!(caller.get(&path).await.refusal(), (401, "credential-required".to_owned()));
+            assert_eq!(nobody.clone().with(name, &value).get(&path).await.refusal(), missing, "{name}");
         }
-        let in_query = nobody.get(&format!("{path}&access_token={text}")).await;
-        assert_eq!(in_query.refusal(), (401, "credential-required".to_owned()));
+        assert_eq!(nobody.get(&format!("{path}&access_token={text}")).await.refusal(), missing);
+        let bad = (401, "bad-credential".to_owned());
+        for scheme in ["Basic", "Token", "pvd"] {
+            let other = nobody.clone().with("authorization", &format!("{scheme} {text}"));
+            assert_eq!(other.get(&path).await.refusal(), bad, "{scheme}");
+        }
         let twice = nobody.clone().with_token(&text).with("authorization", &format!("Bearer {text}"));
-        assert_eq!(twice.get(&path).await.refusal(), (401, "bad-credential".to_owned()));
+        assert_eq!(twice.get(&path).await.refusal(), bad);
     });
 }
 
