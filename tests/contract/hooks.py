@@ -216,7 +216,7 @@ def after_call(context, case, response):
     if response.status_code == 201 or (response.status_code == 200 and operation_of(case) == "bulk_create_bindings"):
         answer = response.json()
         for made in [answer, *answer.get("items", [])]:
-            if not answer["dry_run"] and made.get("binding", {}).get("binding_status") == "active":
+            if not answer.get("dry_run") and made.get("binding", {}).get("binding_status") == "active":
                 BINDINGS.append(made["binding"]["id"])
     elif response.status_code == 409 and case.path_parameters.get("binding_id") in BINDINGS[ENOUGH:]:
         BINDINGS.remove(case.path_parameters["binding_id"])

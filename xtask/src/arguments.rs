@@ -15,8 +15,8 @@ usage: cargo xtask TASK
   audit          known vulnerabilities of the dependencies (needs the network)
 
 Each task installs what it lacks and says so: the WebAssembly target and the tools of Rust through rustup,
-PostgreSQL and Python through apt (as root or with sudo), cargo-deny through cargo, schemathesis through pip. PG_BIN_DIR names the folder of
-PostgreSQL's own programs (initdb, postgres) where it is not found by itself.
+PostgreSQL and Python through apt (as root or with sudo), cargo-deny through cargo, schemathesis through pip.
+PG_BIN_DIR names the folder of PostgreSQL's own programs (initdb, postgres) where it is not found by itself.
 
 exit status: 0 done, 1 something failed or is missing, 2 not understood";
 
