@@ -111,7 +111,7 @@ impl Insistent {
     pub async fn once(&mut self, ask: &Ask<'_>) -> Option<Answer> {
         let asked = Instant::now();
         let answering = async { self.wire().await?.ask(ask).await };
-        let answer = tokio::time::timeout(ANSWER_TIME, answering).await.expect("an answer takes too long");
+        let answer = tokio::time::timeout(ANSWER_TIME, answering).await.unwrap();
         self.longest = self.longest.max(asked.elapsed());
         match answer {
             Ok(answer) if answer.status == 503 => {

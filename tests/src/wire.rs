@@ -71,7 +71,7 @@ impl Answer {
     /// The code of a problem; nothing if it is none.
     #[must_use]
     pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
+        self.json().get("code").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }
 

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Request::Run(Task::Test, _) => task::test(),
         Request::Run(Task::Ci, _) => task::ci(),
         Request::Run(Task::Bench, rest) => task::bench(&rest),
+        Request::Run(Task::Load, rest) => task::load(&rest),
         Request::Run(Task::Audit, _) => task::audit(),
     };
     match done {

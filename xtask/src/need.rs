@@ -87,7 +87,7 @@ pub(crate) fn postgres() -> Result<PathBuf, Problem> {
         ));
     }
     let why = "the suites run on it too, in throw-away clusters (one the package starts is left alone)";
-    install("PostgreSQL", why, install_postgres)?;
+    install("PostgreSQL", why, || apt_install("postgresql"))?;
     find_postgres().ok_or_else(|| {
         Problem::new(format!(
             "apt-get installed PostgreSQL, but no working `initdb` and `postgres` are in PATH or under {}",
@@ -105,13 +105,34 @@ fn find_postgres() -> Option<PathBuf> {
     )
 }
 
-fn install_postgres() -> Result<(), Problem> {
+/// The load tool.
+pub(crate) fn wrk() -> Result<(), Problem> {
+    if has_wrk() {
+        return Ok(());
+    }
+    if !tool::is_debian_like(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
+        return Err(Problem::new(
+            "the load tool `wrk` is missing, and only on Debian and its relatives can this program install it; get it \
+             (Fedora: `dnf install wrk`; Arch: `pacman -S wrk`; macOS: `brew install wrk`) and run this again",
+        ));
+    }
+    install("wrk", "it sends the load", || apt_install("wrk"))?;
+    if has_wrk() { Ok(()) } else { Err(Problem::new("apt-get installed wrk, but no `wrk` is in PATH")) }
+}
+
+/// It has no option that only says that it is there.
+fn has_wrk() -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join("wrk").is_file())
+}
+
+fn apt_install(package: &str) -> Result<(), Problem> {
     let is_root = answer(command("id").arg("-u")).as_deref() == Some("0");
     if !is_root && answer(command("sudo").args(["-n", "true"])).is_none() {
-        return Err(Problem::new(
+        return Err(Problem::new(format!(
             "neither root nor able to use sudo without a password; run \
-             `sudo apt-get install --no-install-recommends postgresql` and then this again",
-        ));
+             `sudo apt-get install --no-install-recommends {package}` and then this again"
+        )));
     }
     let apt = |arguments: &[&str]| {
         let mut apt: Command = if is_root { command("env") } else { command("sudo") };
@@ -121,7 +142,7 @@ fn install_postgres() -> Result<(), Problem> {
         run(apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments))
     };
     apt(&["update"])?;
-    apt(&["install", "-y", "--no-install-recommends", "postgresql"])
+    apt(&["install", "-y", "--no-install-recommends", package])
 }
 
 fn rustup(arguments: &[&str]) -> Result<(), Problem> {
