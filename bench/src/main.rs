@@ -4,6 +4,7 @@
 //! table and writes the same as JSON beside it; targets stand next to the figures, met or not. Nothing here decides a
 //! test.
 
+mod http;
 mod keys;
 mod pairs;
 mod report;
@@ -37,6 +38,10 @@ enum Group {
     Mutation,
     /// Everything about the store: `lookup` to `mutation`.
     Store,
+    /// The service over HTTP against native rules and pgbench (P8 to P11, P20).
+    Http,
+    /// Requests a second and their times, with wrk: a table of its own, and only when named.
+    Load,
 }
 
 impl Group {
@@ -58,6 +63,12 @@ struct Arguments {
     /// Look up among so many bindings too (10,000,000 need some 20 GB and half an hour)
     #[arg(long, value_name = "N")]
     rows: Option<u64>,
+    /// Between two looks at the service's memory, so many requests [default: 1,000,000]
+    #[arg(long, value_name = "N")]
+    requests: Option<u64>,
+    /// How long each row of `load` takes
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    seconds: u64,
     /// Little of everything, to see that it runs: its figures say nothing
     #[arg(long)]
     quick: bool,
@@ -77,6 +88,13 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let all = arguments.groups.is_empty();
     let groups: Vec<Group> = arguments.groups.iter().flat_map(|group| group.single()).collect();
     let wanted = |group: Group| all || groups.contains(&group);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if groups.contains(&Group::Load) {
+        if groups.len() > 1 {
+            return Err("`load` has a table of its own: name it alone".into());
+        }
+        return runtime.block_on(http::load(arguments.seconds));
+    }
     // Started first, so that what a fresh process pays for its first key is not warmed up by the others.
     let start = if wanted(Group::Start) { Some(start::measure()?) } else { None };
     let mut report = Report::new();
@@ -92,8 +110,12 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let of_the_store: Vec<Group> = Group::OF_THE_STORE.into_iter().filter(|group| wanted(*group)).collect();
     if !of_the_store.is_empty() {
         let size = if arguments.quick { Size::quick(arguments.rows) } else { Size::full(arguments.rows) };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.block_on(store::measure(&mut report, &size, &of_the_store))?;
+    }
+    if wanted(Group::Http) {
+        let quick = arguments.quick;
+        let size = if quick { http::Size::quick(arguments.requests) } else { http::Size::full(arguments.requests) };
+        runtime.block_on(http::measure(&mut report, &size))?;
     }
     let name: Vec<String> =
         arguments.groups.iter().filter_map(|group| Some(group.to_possible_value()?.get_name().to_owned())).collect();

@@ -31,7 +31,7 @@ const DONE_BETWEEN: usize = 20;
 /// How many requests have to fail while it is away.
 const FAILED_MEANWHILE: usize = 6;
 /// How long a test waits for what must come.
-const LONG: Duration = Duration::from_mins(2);
+const LONG: Duration = Duration::from_mins(1);
 
 /// What clients share.
 struct Load {

@@ -29,7 +29,7 @@ const DONE_BETWEEN: usize = 30;
 /// One in so many requests is left before its answer.
 const LEFT: usize = 5;
 /// How long a test waits for what must come.
-const LONG: Duration = Duration::from_mins(2);
+const LONG: Duration = Duration::from_mins(1);
 
 /// An installation on PostgreSQL, and the service on it by the clock on the wall.
 struct World {

@@ -12,11 +12,14 @@ usage: cargo xtask TASK
   contract [--examples N] [--seed N]
                  schemathesis over the running service on both engines; N examples per operation [default: 100]
   bench [ARGS]   measure, in a release build; ARGS go to the measuring program (`store`: the store alone)
+  load [ARGS]    `provident serve` under wrk, on both engines: the release build if there is one, else that of `cargo
+                 build`; `--seconds N` for each row (5)
   audit          known vulnerabilities of the dependencies (needs the network)
 
 Each task installs what it lacks and says so: the WebAssembly target and the tools of Rust through rustup,
-PostgreSQL and Python through apt (as root or with sudo), cargo-deny through cargo, schemathesis through pip.
-PG_BIN_DIR names the folder of PostgreSQL's own programs (initdb, postgres) where it is not found by itself.
+PostgreSQL, curl, PHP, Python and wrk through apt (as root or with sudo), cargo-deny through cargo, schemathesis
+through pip. PG_BIN_DIR names the folder of PostgreSQL's own programs (initdb, postgres) where it is not found by
+itself.
 
 exit status: 0 done, 1 something failed or is missing, 2 not understood";
 
@@ -28,6 +31,7 @@ pub(crate) enum Task {
     Ci,
     Contract,
     Bench,
+    Load,
     Audit,
 }
 
@@ -38,6 +42,7 @@ impl Task {
         ("ci", Self::Ci),
         ("contract", Self::Contract),
         ("bench", Self::Bench),
+        ("load", Self::Load),
         ("audit", Self::Audit),
     ];
 }
@@ -46,7 +51,7 @@ impl Task {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Usage,
-    /// A task and the words after it, which only `bench` takes.
+    /// A task and the words after it, which only `bench` and `load` take.
     Run(Task, Vec<String>),
     /// The task that holds the service to its document.
     Contract(Examples),
@@ -100,7 +105,7 @@ impl Request {
         let Some(&(_, task)) = Task::ALL.iter().find(|(known, _)| known == name) else {
             return Err(NotUnderstood::UnknownTask(name.clone()));
         };
-        if task == Task::Bench {
+        if [Task::Bench, Task::Load].contains(&task) {
             return Ok(Self::Run(task, rest.to_vec()));
         }
         match rest.first().map(String::as_str) {
@@ -158,8 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn only_bench_takes_more_words() {
+    fn only_bench_and_load_take_more_words() {
         assert_eq!(read(&["bench", "--help", "P1"]), Ok(Request::Run(Task::Bench, vec!["--help".into(), "P1".into()])));
+        assert_eq!(
+            read(&["load", "--seconds", "1"]),
+            Ok(Request::Run(Task::Load, vec!["--seconds".into(), "1".into()]))
+        );
         assert_eq!(
             read(&["ci", "fast"]),
             Err(NotUnderstood::UnexpectedWord { task: "ci".into(), word: "fast".into() })

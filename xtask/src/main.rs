@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         // It comes with its options.
         Request::Run(Task::Contract, _) => task::contract(arguments::Examples::default()),
         Request::Run(Task::Bench, rest) => task::bench(&rest),
+        Request::Run(Task::Load, rest) => task::load(&rest),
         Request::Run(Task::Audit, _) => task::audit(),
     };
     match done {

@@ -167,6 +167,27 @@ pub(crate) fn client_languages() -> Result<(), Problem> {
     packaged("python3", "python3", "the example client in Python is run with it")
 }
 
+/// The load tool.
+pub(crate) fn wrk() -> Result<(), Problem> {
+    if has_wrk() {
+        return Ok(());
+    }
+    if !tool::is_debian_like(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
+        return Err(Problem::new(
+            "the load tool `wrk` is missing, and only on Debian and its relatives can this program install it; get it \
+             (Fedora: `dnf install wrk`; Arch: `pacman -S wrk`; macOS: `brew install wrk`) and run this again",
+        ));
+    }
+    install("wrk", "it sends the load", || apt_install("wrk"))?;
+    if has_wrk() { Ok(()) } else { Err(Problem::new("apt-get installed wrk, but no `wrk` is in PATH")) }
+}
+
+/// It has no option that only says that it is there.
+fn has_wrk() -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join("wrk").is_file())
+}
+
 fn apt_install(package: &str) -> Result<(), Problem> {
     let is_root = answer(command("id").arg("-u")).as_deref() == Some("0");
     if !is_root && answer(command("sudo").args(["-n", "true"])).is_none() {

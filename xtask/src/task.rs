@@ -85,6 +85,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Measurements, always of a release build.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Problem> {
     need::c_compiler()?;
@@ -92,9 +97,28 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Problem> {
     let postgres = need::postgres()?;
     // As cargo has it, words for another program may stand behind two dashes.
     let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
-    let mut bench = cargo();
-    bench.args(["run", "--release", "--package", "provident-bench", "--"]).args(arguments);
-    run(bench.env("PG_BIN_DIR", postgres))
+    // Both: what is measured over HTTP is the program beside the one that measures.
+    run(cargo().args(["build", "--release", "--package", "provident-bench", "--package", "provident", "--bins"]))?;
+    let bench = target().join("release/provident-bench");
+    run(command(bench).args(arguments).current_dir(root()).env("PG_BIN_DIR", postgres))
+}
+
+/// The service under a load tool: of the release build where there is one, since making one takes long.
+pub(crate) fn load(arguments: &[String]) -> Result<(), Problem> {
+    need::c_compiler()?;
+    need::wasm_target()?;
+    need::wrk()?;
+    let postgres = need::postgres()?;
+    let folder = if target().join("release/provident").is_file() { "release" } else { "debug" };
+    let mut build = cargo();
+    build.args(["build", "--package", "provident-bench", "--package", "provident", "--bins"]);
+    if folder == "release" {
+        build.arg("--release");
+    }
+    run(&mut build)?;
+    let bench = target().join(folder).join("provident-bench");
+    let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
+    run(command(bench).arg("load").args(arguments).current_dir(root()).env("PG_BIN_DIR", postgres))
 }
 
 /// Known vulnerabilities. Apart from `ci`, since the answer changes without a change here.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// Columns of the table, in the order of a row's cells.
-pub(super) const COLUMNS: [&str; 34] = [
+pub(crate) const COLUMNS: [&str; 34] = [
     "workspace_id",
     "id",
     "managed_environment_id",
@@ -131,7 +131,7 @@ pub(super) const NEW: u64 = 1 << 44;
 const FIRST_US: i64 = 1_704_067_200_000_000;
 
 /// A number that looks like any other: the finaliser of splitmix64.
-pub(super) fn scattered(number: u64) -> u64 {
+pub(crate) fn scattered(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

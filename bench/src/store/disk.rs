@@ -13,14 +13,14 @@ use tempfile::TempDir;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A probe that runs until it is asked for what it saw.
-pub(super) struct Probe {
+pub(crate) struct Probe {
     ended: Arc<AtomicBool>,
     thread: JoinHandle<std::io::Result<Vec<Duration>>>,
 }
 
 impl Probe {
     /// Starts one, where databases lie too.
-    pub(super) fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         let directory = tempfile::Builder::new().prefix("provident-bench-").tempdir_in("/tmp")?;
         let ended = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ended);
@@ -29,7 +29,7 @@ impl Probe {
     }
 
     /// What it saw: `fdatasync 812/s (median 0.9 ms, longest 14.2 ms)`.
-    pub(super) fn end(self) -> Result<String, Failure> {
+    pub(crate) fn end(self) -> Result<String, Failure> {
         self.ended.store(true, Ordering::Relaxed);
         let mut times = self.thread.join().map_err(|_| "the probe of the disk panicked")??;
         times.sort_unstable();

@@ -3,9 +3,9 @@
 //! Databases are made for it: files of SQLite beside a throw-away cluster of PostgreSQL that waits for its disk as one
 //! in earnest does. Each group measures one thing; `bindings` says what the tables are filled with, `place` where.
 
-mod bindings;
+pub(crate) mod bindings;
 mod bulk;
-mod disk;
+pub(crate) mod disk;
 mod fill;
 mod indexes;
 mod lookup;
@@ -81,7 +81,7 @@ pub(crate) async fn measure(report: &mut Report, size: &Size, groups: &[Group]) 
 }
 
 /// What PostgreSQL is measured with.
-async fn settings(server: &Server) -> Result<String, Failure> {
+pub(crate) async fn settings(server: &Server) -> Result<String, Failure> {
     let mut admin = server.admin().await?;
     let mut settings = Vec::new();
     for name in ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"] {

@@ -54,7 +54,7 @@ impl Seen {
 }
 
 /// Decides about new subjects, decides otherwise, withdraws, until the time is up.
-async fn client(service: Arc<Service>, home: Home, number: u64, until: Instant) -> Result<Seen, Failure> {
+async fn client(service: Arc<Service>, home: &Home, number: u64, until: Instant) -> Result<Seen, Failure> {
     let (mut seen, workspace) = (Seen::default(), home.workspace());
     let mut subject = NEW + (number << 24);
     while Instant::now() < until {
@@ -97,7 +97,7 @@ async fn run(world: &World, filled: &Filled, homes: &[Home], window: Duration) -
         .zip(homes.iter().cycle())
         .map(|(number, home)| {
             let (service, home) = (Arc::clone(&service), *home);
-            tokio::spawn(async move { client(service, home, number, until).await.map_err(|error| error.to_string()) })
+            tokio::spawn(async move { client(service, &home, number, until).await.map_err(|error| error.to_string()) })
         })
         .collect();
     let mut all = Seen::default();
