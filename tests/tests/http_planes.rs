@@ -340,6 +340,29 @@ fn a_credential_is_taken_from_its_one_header_alone() {
     });
 }
 
+#[test]
+fn rows_that_give_authority_are_taken_from_those_alone_who_may_give_it() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        let (acme, routes) = (&world.acme, routes(&world.service));
+        let path = format!("/v1/workspaces/{}/registry:sync", acme.workspace_id);
+        let stranger = world.stranger.user_id();
+        let row = json!({ "kind": "membership", "external_ref": "member-1", "user_id": stranger, "role": "owner" });
+        let body = json!({ "rows": [row] });
+        let before = world.dump("workspace_memberships").await;
+        for (actor, status) in
+            [(acme.manager, 403), (acme.operator, 403), (world.stranger, 404), (world.rival.owner, 404)]
+        {
+            let refused = Caller::of(&routes, &world.service, actor).await.post(&path, &body).await;
+            assert_eq!(refused.status, status);
+        }
+        assert_eq!(world.dump("workspace_memberships").await, before);
+        let owner = Caller::of(&routes, &world.service, acme.owner).await.post(&path, &body).await;
+        assert_eq!(owner.json()["answers"][0]["state"], "added");
+        assert_ne!(world.dump("workspace_memberships").await, before);
+    });
+}
+
 /// Every path that a router answers, as its own account of itself has it.
 fn paths(routes: &Router) -> BTreeSet<String> {
     let account = format!("{routes:?}");
