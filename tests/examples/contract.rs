@@ -4,7 +4,7 @@
 //! Knows how the service is started, and nothing of HTTP. What is sent and what counts as a failure:
 //! `tests/contract/README.md`. Run by `cargo xtask contract`, which has schemathesis; alone:
 //! `contract ENGINE EXAMPLES SEED PROGRAM`, with the path of `st`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "it fails, and says why")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "it fails, and says why")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -227,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn what_schemathesis_needs_is_pinned() {
+        let text = std::fs::read_to_string(root().join("tests/contract/requirements.txt")).unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(lines.iter().any(|line| line.starts_with("schemathesis==4.")), "{lines:?}");
+        for line in lines {
+            assert!(line.split_once("==").is_some_and(|(_, version)| version.starts_with(char::is_numeric)), "{line}");
+        }
+    }
+
+    #[test]
     fn a_missing_folder_is_named() {
         let problem = database_suites(Path::new("/nowhere")).unwrap_err();
         assert!(problem.to_string().starts_with("cannot read `/nowhere/tests/tests`"), "{problem}");
