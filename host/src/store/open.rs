@@ -25,8 +25,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a database is tried that another process is making, and the wait between.
 pub(super) const FIRST_ATTEMPTS: u32 = 20;
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(50);
-/// How long a transaction waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction waits for a connection. A server that is away is told of sooner than a writer of a file who
+/// takes long: whoever stands in front of the service waits for the answer.
+const POSTGRES_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_CONNECTIONS: u32 = 16;
 const SQLITE_READERS: u32 = 4;
 
@@ -158,7 +160,7 @@ impl Store {
         } else {
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .acquire_timeout(POSTGRES_ACQUIRE_TIMEOUT)
                 .connect_with(postgres_options(url)?)
                 .await?;
             Ok(Self { engine: Engine::Postgres(pool) })
@@ -214,12 +216,12 @@ async fn connect_sqlite(url: &str) -> Result<Store, StoreError> {
     let options = sqlite_options(url, false)?;
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
         .connect_with(options.clone().journal_mode(SqliteJournalMode::Wal))
         .await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
         .connect_lazy_with(options.pragma("query_only", "ON"));
     Ok(Store { engine: Engine::Sqlite { writer, readers } })
 }
