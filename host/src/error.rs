@@ -306,7 +306,7 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("duplicate-record", "a sync says two things of one row; both positions are named"),
     ("connection-directory-mismatch", "the provider has another directory in the environment"),
     ("assignment-exists", "the profile is assigned to the environment already"),
-    ("too-many-keys", "a look-up has more than 10,000 keys"),
+    ("too-many-keys", "a request has more than 10,000 keys"),
     ("bad-display-name", "a display name or a token's label is empty, over 512 bytes or not printable"),
     ("bad-slug", "a slug is outside `[a-z0-9][a-z0-9-]{0,62}`, or reads as an id"),
     ("slug-taken", "the slug belongs to another workspace"),

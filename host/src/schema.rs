@@ -103,6 +103,18 @@ impl PartialSchema for IdempotencyKeyText {
 
 impl ToSchema for IdempotencyKeyText {}
 
+/// A caller's own name for a request of many parts.
+#[derive(Debug)]
+pub struct BulkKeyText;
+
+impl PartialSchema for BulkKeyText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).pattern(Some("^[!-~]{1,250}$")).into()
+    }
+}
+
+impl ToSchema for BulkKeyText {}
+
 /// What identifies a resource at its provider. No display name has a place here.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -124,3 +124,58 @@ fn keys_are_derived_and_taken_apart_each_for_itself() {
         assert!(parsed["items"][1]["error"]["code"].is_string());
     });
 }
+
+#[test]
+fn a_bad_decision_of_a_bulk_is_answered_in_its_place() {
+    on_both_engines(async |database| {
+        let world = Installation::on(database).await;
+        let routes = routes(&world.service);
+        let acme = &world.acme;
+        let manager = Caller::of(&routes, &world.service, acme.manager).await;
+        let path = format!("/v1/workspaces/{}/bindings:bulk-create", acme.workspace_id);
+        let item = |subject: &str| {
+            let mut item = exclusion(acme.environment_id, subject);
+            item.as_object_mut().unwrap().remove("environment_id");
+            item
+        };
+        let mut keyed = item("C");
+        keyed["idempotency_key"] = json!("no key");
+        let items = json!([item("A"), { "mode": "missing_expected", "note": "n" }, keyed, item("B")]);
+        let body = json!({ "environment_id": acme.environment_id, "items": items });
+        let made = manager.clone().with("idempotency-key", "bulk").post(&path, &body).await.json();
+        let states = made["items"].as_array().unwrap().iter().map(|item| item["state"].clone()).collect::<Vec<_>>();
+        assert_eq!(states, [json!("created"), json!("refused"), json!("refused"), json!("created")]);
+        assert_eq!(made["items"][1]["field"], "subject");
+        assert_eq!(made["items"][2]["code"], "bad-idempotency-key");
+        let again = manager.clone().with("idempotency-key", "bulk").post(&path, &body).await.json();
+        assert_eq!(again, made, "under its key");
+        let many =
+            json!({ "environment_id": acme.environment_id, "items": vec![json!({ "mode": "missing_expected" }); 501] });
+        assert_eq!(manager.post(&path, &many).await.refusal(), (422, "bulk-too-large".to_owned()));
+        let long = manager.clone().with("idempotency-key", &"k".repeat(251)).post(&path, &body).await;
+        assert_eq!(long.refusal(), (422, "bad-idempotency-key".to_owned()));
+    });
+}
+
+#[test]
+fn a_sync_that_may_not_be_is_refused_whole_and_too_many_rows_are_none() {
+    on_both_engines(async |database| {
+        let world = Installation::on(database).await;
+        let routes = routes(&world.service);
+        let acme = &world.acme;
+        let manager = Caller::of(&routes, &world.service, acme.manager).await;
+        let at = format!("/v1/workspaces/{}", acme.workspace_id);
+        let profile = |number: usize| json!({ "kind": "baseline_profile", "external_ref": format!("p{number}"), "display_name": "P" });
+        let mut rows = (0..500).map(profile).collect::<Vec<_>>();
+        rows.push(json!({ "kind": "environment", "external_ref": "e", "display_name": "E" }));
+        let refused = manager.post(&format!("{at}/registry:sync"), &json!({ "rows": rows })).await;
+        assert_eq!(refused.refusal(), (403, "forbidden".to_owned()));
+        assert_eq!(world.count("baseline_profiles").await, 0, "nothing of it is there");
+        let over = json!({ "rows": vec![0; 10_001] });
+        let over = manager.post(&format!("{at}/registry:sync"), &over).await;
+        assert_eq!(over.refusal(), (422, "too-many-rows".to_owned()));
+        let over = json!({ "environment_id": acme.environment_id, "adapter": "fake", "documents": vec![0; 10_001] });
+        let over = manager.post(&format!("{at}/inventory:import"), &over).await;
+        assert_eq!(over.refusal(), (422, "too-many-rows".to_owned()));
+    });
+}

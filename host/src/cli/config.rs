@@ -45,7 +45,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("metrics_listen", Kind::Text, None),
     setting("log_format", Kind::Text, None),
     setting("log_level", Kind::Text, Some("info")),
-    Setting { also: Some("OTEL_EXPORTER_OTLP_ENDPOINT"), ..setting("otel_endpoint", Kind::Text, None) },
+    Setting { also: Some(FOREIGN_ENDPOINT), ..setting("otel_endpoint", Kind::Text, None) },
     setting("body_bytes", Kind::Number(1 << 10, 64 << 20), Some("8388608")),
     setting("body_time_s", Kind::Number(1, 300), Some("15")),
     setting("request_time_s", Kind::Number(1, 300), Some("30")),
@@ -58,6 +58,9 @@ pub(super) const SETTINGS: &[Setting] = &[
 const ISSUER: &str = "issuer";
 /// Where the file itself is, if no flag says it.
 const CONFIG: &str = "PROVIDENT_CONFIG";
+
+/// The collector that is named to every program on a machine.
+pub(super) const FOREIGN_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 /// Where the data lies, as said on the command line.
 #[derive(Args, Clone)]
+#[expect(clippy::doc_markdown, reason = "it is shown in a terminal")]
 pub(super) struct PlaceArguments {
     /// Where database and master key lie, made by `init` [default: the platform's place for data]
     /// [env: PROVIDENT_DATA_DIR]

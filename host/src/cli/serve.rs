@@ -170,7 +170,10 @@ async fn serve_on(serving: &Serving, issuers: Issuers, service: &Arc<Service>) -
         let begun = Counted::begin().map_err(|error| Failure::failed("telemetry-unavailable", error.to_string()))?;
         let (listener, address) = listen(wanted).await?;
         served.push((listener, begun.routes(&api)));
-        said.push_str(&format!("metrics on http://{address}\n"));
+        said = format!("{said}metrics on http://{address}\n");
+        if !wanted.ip().is_loopback() {
+            tracing::warn!(%address, "others can reach the metrics, which ask for no credential");
+        }
         counted = Some(begun);
     }
     if !serving.listen.ip().is_loopback() {

@@ -4,7 +4,7 @@
 //! Below warnings only this project's own words are told, whatever level is asked for: libraries print headers, in
 //! which there are credentials. A panic is told by its place; its words may quote what was in hand.
 
-use super::config::{Layers, bad};
+use super::config::{FOREIGN_ENDPOINT, Layers, Source, bad};
 use super::output::Failure;
 use provident::clock::Clock;
 use serde_json::{Map, Value};
@@ -67,6 +67,10 @@ impl Telemetry {
                 return Err(bad("otel_endpoint", "takes a URL: http://… or https://…"));
             }
             if cfg!(not(feature = "otel")) {
+                if layers.given("otel_endpoint")?.source == Source::Environment(FOREIGN_ENDPOINT.to_owned()) {
+                    // Said to every program on the machine: one that cannot do it goes on without.
+                    return Ok(Self { format, level, otel_endpoint: None });
+                }
                 return Err(bad("otel_endpoint", "this program was built without the feature `otel`"));
             }
         }
@@ -132,6 +136,10 @@ pub(super) struct Traces {
 
 impl Traces {
     /// Sends what is left. Not to be called from within a runtime.
+    #[cfg_attr(
+        not(feature = "otel"),
+        expect(clippy::unused_self, reason = "with the feature there is something in it")
+    )]
     pub(super) fn end(self) {
         #[cfg(feature = "otel")]
         if let Some(Err(_)) = self.provider.map(|provider| provider.shutdown()) {

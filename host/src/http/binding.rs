@@ -24,7 +24,10 @@ use crate::idempotency::IdempotencyKey;
 use crate::policy::Capability;
 use crate::registry::RecordRef;
 use crate::schema::{self, record_ref};
-use crate::service::{BulkAnswer, BulkCreate};
+use crate::service::{BulkAnswer, BulkCreate, MAX_BULK_ITEMS};
+
+/// Most bytes of the key of a bulk: each decision's has its place behind it.
+const MAX_BULK_KEY_BYTES: usize = 250;
 
 const TO_VIEW: Asks = Asks::to_read(Capability::WorkspaceBaselinesView);
 const TO_CREATE: Asks = Asks::to_change(Capability::WorkspaceBaselinesManage, Operation::BindingCreate);
@@ -310,20 +313,39 @@ async fn lookup(mut call: Call) -> Result<Response, Problem> {
 /// With an `Idempotency-Key`, each decision without a key of its own has that key with `:` and its place in the list.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/bindings:bulk-create", operation_id = "bulk_create_bindings", tag = "bindings",
-    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("Idempotency-Key" = Option<schema::IdempotencyKeyText>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 250 visible ASCII characters")),
+    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("Idempotency-Key" = Option<schema::BulkKeyText>, Header, description = "The caller's name for this request, if it may be repeated: 1 to 250 visible ASCII characters")),
     request_body = BulkCreateRequest,
     responses((status = OK, body = BulkAnswers)), extensions(("x-effect" = json!(PLATFORM)))
 )]
 async fn bulk_create(mut call: Call) -> Result<Response, Problem> {
     let key = call.idempotency_key(TO_CREATE).await?;
     let BulkCreateRequest { environment_id, dry_run, items } = call.body(TO_CREATE).await?;
-    let items = items.into_iter().enumerate().map(|(at, item)| keyed(item.create()?, key.as_ref(), at));
-    let items = match items.collect::<Result<Vec<_>, Error>>() {
-        Ok(items) => items,
-        Err(error) => return Err(call.unless_denied_in(TO_CREATE, environment_id, error.into()).await),
+    let refused = if items.len() > MAX_BULK_ITEMS {
+        Some(Error::invalid("bulk-too-large", "items", "at most 500 decisions at once"))
+    } else if key.as_ref().is_some_and(|key| key.as_str().len() > MAX_BULK_KEY_BYTES) {
+        Some(Error::invalid("bad-idempotency-key", "Idempotency-Key", "of a bulk at most 250 characters"))
+    } else {
+        None
     };
-    let request = BulkCreate { items: &items, dry_run };
-    let items = call.service().bulk_create_bindings(call.actor(), &call.workspace(), environment_id, request).await?;
+    if let Some(error) = refused {
+        return Err(call.unless_denied_in(TO_CREATE, environment_id, error.into()).await);
+    }
+    // What cannot be read as a decision is answered in its place, and spoils no other.
+    let read = items.into_iter().enumerate().map(|(at, item)| keyed(item.create()?, key.as_ref(), at));
+    let (mut readable, mut answers) = (Vec::new(), Vec::new());
+    for item in read {
+        answers.push(match item {
+            Ok(item) => {
+                readable.push(item);
+                None
+            }
+            Err(error) => Some(BulkAnswer::refused(error)?),
+        });
+    }
+    let request = BulkCreate { items: &readable, dry_run };
+    let made = call.service().bulk_create_bindings(call.actor(), &call.workspace(), environment_id, request).await?;
+    let mut made = made.into_iter();
+    let items = answers.into_iter().filter_map(|answer| answer.or_else(|| made.next())).collect();
     Ok(answer(StatusCode::OK, &BulkAnswers { dry_run, items }))
 }
 

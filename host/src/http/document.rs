@@ -49,12 +49,12 @@ const REFUSALS: &[(&str, &str)] = &[
 #[openapi(
     info(
         title = "Provident",
-        description = "Stable identities for provider resources, and the decisions made about them.\n\nAuthority comes from the path's workspace, an explicit `environment_id` and the record's own place. What does not exist and what the caller may not know of are answered alike.",
+        description = "Stable identities for provider resources, and the decisions made about them.\n\nAuthority comes from the path's workspace, an explicit `environment_id` and the record's own place. What does not exist and what the caller may not know of are answered alike.\n\nA token that has the right to acts for another user where a request has the header `Provident-On-Behalf-Of: <user id>`; the authority is that user's alone. `X-Request-Id` names a request, and comes back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
     components(schemas(
-        Told, BrokenRule, Limit, schema::BindingStatusName, schema::IdempotencyKeyText,
+        Told, BrokenRule, Limit, schema::BindingStatusName, schema::BulkKeyText, schema::IdempotencyKeyText,
         schema::ObservationStatusName, schema::RecordName, schema::ResolutionModeName, schema::SubjectClassName
     )),
     tags(
@@ -97,7 +97,8 @@ pub(super) fn pages(document: &OpenApi) -> Router {
 
 /// Has a browser load nothing from elsewhere.
 async fn keep_to_itself(response: Response) -> Response {
-    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; \
+         base-uri 'none'; form-action 'none'; object-src 'none'";
     let mut response = response.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
@@ -134,6 +135,9 @@ fn add_refusals(operation: &mut Operation) {
     }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
+            if response.description.is_empty() {
+                "Done".clone_into(&mut response.description);
+            }
             response.headers.insert("X-Request-Id".to_owned(), Header::default().into());
         }
     }

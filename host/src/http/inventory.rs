@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::document::{NONE, PLATFORM};
 use super::problem::Problem;
 use super::request::{Asks, Call, Limit};
-use super::{Api, answer, record};
+use super::{Api, answer, compute, record, refuse_too_many};
 use crate::audit::Operation;
 use crate::error::Error;
 use crate::inventory::{
@@ -83,7 +83,7 @@ struct ImportRequest {
     /// The embedded adapter that describes them.
     adapter: String,
     /// Documents of the provider: single objects, pages, arrays.
-    #[schema(value_type = Vec<serde_json::Value>)]
+    #[schema(value_type = Vec<serde_json::Value>, max_items = 10_000)]
     documents: Vec<Box<RawValue>>,
 }
 
@@ -149,10 +149,14 @@ async fn import(mut call: Call) -> Result<Response, Problem> {
         let error = Error::invalid("unknown-adapter", "adapter", "there is no embedded adapter of this name");
         return Err(call.unless_denied_in(TO_IMPORT, environment_id, error.into()).await);
     };
+    if let Err(error) = refuse_too_many("documents", documents.len()) {
+        return Err(call.unless_denied_in(TO_IMPORT, environment_id, error.into()).await);
+    }
     let service = call.service();
     let digest = format!("sha256:{}", adapter.sha256());
     let mut import = service.begin_import(call.actor(), &call.workspace(), environment_id, Some(digest)).await?;
-    let items = described(adapter, &documents);
+    let items = compute(|| described(adapter, &documents));
+    refuse_too_many("documents", items.len())?;
     let mut refusals = Vec::new();
     for chunk in items.chunks(MAX_CHUNK_OBJECTS) {
         refusals.extend(service.import_chunk(&mut import, chunk).await?.refusals);

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::document::NONE;
 use super::problem::Problem;
 use super::request::Call;
-use super::{Api, answer};
+use super::{Api, answer, compute};
 use crate::error::Error;
 use crate::schema;
 use crate::service::MAX_LOOKUP_KEYS;
@@ -115,7 +115,7 @@ struct ParsedKey {
 async fn derive(mut call: Call) -> Result<Response, Problem> {
     let DeriveRequest { items } = call.own_body()?;
     let lines = items.iter().map(|item| item.get());
-    let items = answers(&call, "derive", lines.collect())?;
+    let items = answers(&call, "derive", "items", &lines.collect::<Vec<_>>())?;
     Ok(answer(StatusCode::OK, &Answers { items }))
 }
 
@@ -127,14 +127,14 @@ async fn derive(mut call: Call) -> Result<Response, Problem> {
 async fn parse(mut call: Call) -> Result<Response, Problem> {
     let ParseRequest { keys } = call.own_body()?;
     let lines = keys.iter().map(|key| serde_json::json!({ "key": key }).to_string()).collect::<Vec<_>>();
-    let items = answers(&call, "parse", lines.iter().map(String::as_str).collect())?;
+    let items = answers(&call, "parse", "keys", &lines.iter().map(String::as_str).collect::<Vec<_>>())?;
     Ok(answer(StatusCode::OK, &Answers { items }))
 }
 
 /// Has the component answer inputs, each for itself.
-fn answers(call: &Call, op: &'static str, inputs: Vec<&str>) -> Result<Vec<Box<RawValue>>, Problem> {
+fn answers(call: &Call, op: &'static str, field: &'static str, inputs: &[&str]) -> Result<Vec<Box<RawValue>>, Problem> {
     if inputs.len() > MAX_LOOKUP_KEYS {
-        return Err(Error::invalid("too-many-keys", "items", "at most 10,000 at once").into());
+        return Err(Error::invalid("too-many-keys", field, "at most 10,000 at once").into());
     }
     let mut lines = String::new();
     for input in inputs {
@@ -144,7 +144,8 @@ fn answers(call: &Call, op: &'static str, inputs: Vec<&str>) -> Result<Vec<Box<R
     }
     let mut replies = Vec::new();
     let failed = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "component-trapped");
-    Lines::of_inputs(call.service().identity(), op).answer(lines.as_bytes(), &mut replies).map_err(|_| failed())?;
+    let component = Lines::of_inputs(call.service().identity(), op);
+    compute(|| component.answer(lines.as_bytes(), &mut replies)).map_err(|_| failed())?;
     let replies = str::from_utf8(&replies).map_err(|_| failed())?;
     replies.lines().map(|reply| serde_json::from_str(reply).map_err(|_| failed())).collect()
 }

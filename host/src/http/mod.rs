@@ -161,6 +161,25 @@ pub fn router(api: &Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), layers::around))
 }
 
+/// Most rows or objects of one sync or import.
+const MAX_ROWS: usize = 10_000;
+
+/// Refuses more than one request may bring.
+fn refuse_too_many(field: &'static str, count: usize) -> Result<(), crate::error::Error> {
+    if count <= MAX_ROWS {
+        return Ok(());
+    }
+    Err(crate::error::Error::invalid("too-many-rows", field, "at most 10,000 at once"))
+}
+
+/// Has the component work without keeping others waiting for this thread, where there are others.
+fn compute<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 /// Renders an answer.
 fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
@@ -171,7 +190,7 @@ fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 /// Renders a single record, or says that the caller has it already.
 fn record(call: &request::Call, body: &impl Serialize) -> Result<Response, Problem> {
     let json =
-        serde_json::to_vec(body).map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "database-corrupt"))?;
+        serde_json::to_vec(body).map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error"))?;
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(&json)));
     let mut response = if call.has(&tag) {
         StatusCode::NOT_MODIFIED.into_response()

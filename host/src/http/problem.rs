@@ -37,6 +37,7 @@ pub const HTTP_CODES: &[(&str, &str)] = &[
     ("body-too-large", "the body has more bytes than the service takes"),
     ("body-timed-out", "the body did not arrive in the time it has"),
     ("request-timed-out", "the answer was not ready in the time it has; what was begun is finished; repeat"),
+    ("too-many-rows", "a sync or an import has more than 10,000 rows, documents or objects"),
     ("unknown-adapter", "there is no embedded adapter of this name"),
     ("internal-error", "the service failed; the log has more under the request's id"),
 ];

@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::document::PLATFORM;
 use super::problem::Problem;
 use super::request::{Asks, Call};
-use super::{Api, answer};
+use super::{Api, answer, refuse_too_many};
 use crate::audit::Operation;
 use crate::inventory::{ImportCounts, ImportRefusal};
 use crate::policy::Capability;
 use crate::registry::{LineAnswer, RegistryItem, RegistryLine};
 use crate::schema;
-use crate::service::MAX_CHUNK_OBJECTS;
+use crate::service::{MAX_CHUNK_OBJECTS, Named};
 
 const TO_SYNC: Asks = Asks::to_change(Capability::RegistrySync, Operation::RegistrySync);
 
@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 struct SyncRequest {
     /// The rows, in an order in which each comes after those it refers to.
-    #[schema(value_type = Vec<RegistryRow>)]
+    #[schema(value_type = Vec<RegistryRow>, max_items = 10_000)]
     rows: Vec<Box<RawValue>>,
 }
 
@@ -78,10 +78,19 @@ struct RowAnswer {
 )]
 async fn sync(mut call: Call) -> Result<Response, Problem> {
     let SyncRequest { rows } = call.body(TO_SYNC).await?;
-    let service = call.service();
-    let mut sync = service.begin_sync(call.actor(), &call.workspace()).await?;
+    if let Err(error) = refuse_too_many("rows", rows.len()) {
+        return Err(call.unless_denied(TO_SYNC, error.into()).await);
+    }
     let items = (0_u64..).zip(&rows).map(|(position, row)| RegistryLine::read(position, row.get()));
     let items = items.collect::<Vec<RegistryItem>>();
+    let service = call.service();
+    if items.iter().flatten().any(|line| line.record.gives_authority()) {
+        // Of all rows at once: a piece that is refused would leave those before it.
+        let (actor, workspace) = (call.actor(), call.workspace());
+        let (named, operation) = (Named::Workspace, Some(Operation::RegistrySync));
+        service.stands(actor, &workspace, named, Capability::WorkspaceManage, operation).await?;
+    }
+    let mut sync = service.begin_sync(call.actor(), &call.workspace()).await?;
     let mut answers = Vec::with_capacity(items.len());
     for chunk in items.chunks(MAX_CHUNK_OBJECTS) {
         answers.extend(service.sync_chunk(&mut sync, chunk).await?.answers.into_iter().map(RowAnswer::from));

@@ -5,6 +5,8 @@
 //! body is told to those who may do what they ask, and to nobody else.
 
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fmt;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, MatchedPath, Request};
@@ -91,7 +93,6 @@ impl Limit {
 struct Nothing {}
 
 /// A request whose credential holds.
-#[derive(Debug)]
 pub struct Call {
     api: Api,
     actor: Actor,
@@ -101,13 +102,24 @@ pub struct Call {
     body: Result<Bytes, Problem>,
 }
 
+/// Of a request nothing is printed: there are secrets, notes and labels in it.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("actor", &self.actor).finish_non_exhaustive()
+    }
+}
+
 impl FromRequest<Api> for Call {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let actor = Caller::of(&parts, api).await?.actor();
-        tracing::Span::current().record("user_id", tracing::field::display(actor.user_id()));
+        let span = tracing::Span::current();
+        span.record("user_id", tracing::field::display(actor.user_id()));
+        if let Some(token_id) = actor.token_id() {
+            span.record("token_id", tracing::field::display(token_id));
+        }
         let path = named_in_path(&parts);
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = read(api, &parts.headers, body).await;
@@ -271,12 +283,20 @@ async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     let Ok(read) = read else {
         return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timed-out"));
     };
-    let bytes = read.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"))?;
+    let bytes = read.map_err(|error| unread(&error))?;
     if bytes.is_empty() || is_json(headers) {
         Ok(bytes)
     } else {
         Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"))
     }
+}
+
+/// A body that is too large, or one that broke off.
+fn unread(error: &axum::Error) -> Problem {
+    if error.source().is_some_and(<dyn StdError>::is::<http_body_util::LengthLimitError>) {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large");
+    }
+    Problem::of_field(StatusCode::BAD_REQUEST, "malformed-request", "body", "it did not arrive whole")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -299,13 +319,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error>
 /// Reads a query. Names that mean nothing are left out first; every other is taken once, or refused.
 fn parameters<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let refused = |code, field: &str, message: &str| Problem::of_field(StatusCode::BAD_REQUEST, code, field, message);
-    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
-        return Err(refused("bad-parameter", "query", "not UTF-8"));
-    }
     let mut given = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    let pieces = query.split('&').filter(|piece| !piece.is_empty());
+    for (piece, (name, value)) in pieces.zip(form_urlencoded::parse(query.as_bytes())) {
         if INERT_PARAMETERS.contains(&name.as_ref()) {
             continue;
+        }
+        if percent_encoding::percent_decode_str(piece).decode_utf8().is_err() {
+            return Err(refused("bad-parameter", "query", "not UTF-8"));
         }
         let name = name.into_owned();
         if given.insert(name.clone(), value.into_owned()).is_some() {

@@ -98,9 +98,9 @@ async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) 
 }
 
 fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 alone: what tells the versions apart waits for ever for a head that does not come.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIME);
     builder
 }
 

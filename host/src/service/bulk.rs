@@ -85,7 +85,10 @@ pub struct BulkRefusal {
 
 impl BulkAnswer {
     /// The answer to an item that could not be made; an error that is not the item's own goes on.
-    fn refused(error: Error) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// Internal ones, `not-found` and `forbidden`.
+    pub fn refused(error: Error) -> Result<Self, Error> {
         let (code, active_binding_id) = (error.code(), None);
         Ok(Self::Refused(match error {
             Error::Refused(errors) => {
