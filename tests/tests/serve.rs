@@ -210,8 +210,8 @@ async fn told_to_stop_it_finishes_requests_and_changes_under_way_and_takes_no_mo
     let (listener, router, begun, go_on) = waiting().await;
     let address = listener.local_addr().unwrap();
     let (changes, (stop, stops)) = (TaskTracker::new(), mpsc::channel(2));
-    let changed = Arc::new(Notify::new());
-    let change = Arc::clone(&changed);
+    let woken = Arc::new(Notify::new());
+    let change = Arc::clone(&woken);
     changes.spawn(async move { change.notified().await });
     let tracked = changes.clone();
     let serving =
@@ -229,7 +229,7 @@ async fn told_to_stop_it_finishes_requests_and_changes_under_way_and_takes_no_mo
     let (status, text) = asked.await.unwrap();
     assert!(status == 200 && text.ends_with("done"), "{text}");
     assert!(!serving.is_finished(), "a change is under way");
-    changed.notify_one();
+    woken.notify_one();
     assert_eq!(serving.await.unwrap(), Ended::Finished);
 }
 
