@@ -1,8 +1,8 @@
 //! JWTs of identity providers: whether one holds, and whose it is.
 //!
-//! A token is judged by what is in memory: keys are read at the start and by a background task ([`fetch`]), never
-//! while somebody waits for an answer. What a token says is in [`claims`], which key it names in [`keys`], what an
-//! installation trusts in [`settings`]. Nothing here knows users: who a subject is, is asked of [`crate::service`].
+//! A token is judged by what is in memory: keys are read at the start and by a background task (`jwt/fetch.rs`), never
+//! while somebody waits for an answer. What a token says is in `claims.rs`, which key it names in `keys.rs`, what an
+//! installation trusts in `settings.rs`. Nothing here knows users: who a subject is, is asked of [`crate::service`].
 //! No part of a token gets into an error, a log or a `Debug`.
 
 mod claims;
