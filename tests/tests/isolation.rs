@@ -32,6 +32,9 @@ async fn full(database: &TestDatabase) -> Raw {
             row.insert(&mut raw).await.unwrap();
         }
     }
+    for table in ["api_tokens", "user_identities"] {
+        valid(table).insert(&mut raw).await.unwrap();
+    }
     raw
 }
 
