@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 /// Most rows of one page.
 pub const MAX_PAGE_ROWS: u32 = 500;
+/// The rows of a page where nothing is said.
+pub const PAGE_ROWS: u32 = 100;
 
 /// Which piece of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl PageRequest {
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self::new(100, None)
+        Self::new(PAGE_ROWS, None)
     }
 }
 

@@ -114,7 +114,7 @@ async fn mirrored(world: &Installation, tenant: &Tenant) {
     let service = &world.service;
     let user = service.create_user(&plane(), "Somebody mirrored").await.unwrap().id;
     for role in ["readonly", "operator"] {
-        let mut sync = service.begin_sync(tenant.owner, &tenant.workspace).await.unwrap();
+        let mut sync = service.begin_sync(tenant.owner, &tenant.workspace, &[]).await.unwrap();
         let chunk = service.sync_chunk(&mut sync, &customer(user, role)).await.unwrap();
         assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
         service.finish_sync(&sync).await.unwrap();
@@ -142,7 +142,7 @@ async fn mirrored(world: &Installation, tenant: &Tenant) {
     ];
     let items: Vec<RegistryItem> =
         other.iter().zip(0..).map(|(line, at)| RegistryLine::read(at, &line.to_string())).collect();
-    let mut sync = service.begin_sync(tenant.owner, &tenant.workspace).await.unwrap();
+    let mut sync = service.begin_sync(tenant.owner, &tenant.workspace, &[]).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &items).await.unwrap();
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
     let place: RecordRef = "ref:site-1".parse().unwrap();
@@ -166,7 +166,7 @@ async fn inventory(world: &Installation, tenant: &Tenant) {
     service.inventory_item(tenant.owner, at, items.first().unwrap().id).await.unwrap();
     let line = json!({ "kind": "policy_version", "external_ref": "version-of-item", "environment": { "id": here },
         "inventory_item_id": items.first().unwrap().id, "version_label": "1" });
-    let mut sync = service.begin_sync(tenant.owner, at).await.unwrap();
+    let mut sync = service.begin_sync(tenant.owner, at, &[]).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &[RegistryLine::read(0, &line.to_string())]).await.unwrap();
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
 }

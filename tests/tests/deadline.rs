@@ -120,7 +120,7 @@ impl Scene {
         for _ in 0..BEGUN {
             let begun = world.service.begin_import(acme.manager, &acme.workspace, acme.environment_id, None);
             imports.push(begun.await.unwrap());
-            syncs.push(world.service.begin_sync(acme.owner, &acme.workspace).await.unwrap());
+            syncs.push(world.service.begin_sync(acme.owner, &acme.workspace, &[]).await.unwrap());
         }
         let (imports, syncs) = (Mutex::new(imports), Mutex::new(syncs));
         let to_end = world.service.create_token(&plane(), &token_of(leaving.user_id())).await.unwrap().0.id;

@@ -81,7 +81,7 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     service.stands(acme.manager, at, place.clone(), manage, operation).await.unwrap();
     service.stands(acme.readonly, at, place, manage, operation).await.unwrap_err();
     let mirrored = service.create_user(&plane(), "Mirrored").await.unwrap().id;
-    let mut sync = service.begin_sync(owner, at).await.unwrap();
+    let mut sync = service.begin_sync(owner, at, &[]).await.unwrap();
     let chunk = service.sync_chunk(&mut sync, &customer(mirrored, "readonly")).await.unwrap();
     assert_eq!(chunk.counts.refused, 0, "{chunk:?}");
     service.finish_sync(&sync).await.unwrap();

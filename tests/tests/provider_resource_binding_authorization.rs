@@ -143,7 +143,7 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             service.audit_events(actor, workspace, Some(aim.environment.into()), 0, 1).await.map(|_| ())
         }
         "begin_import" => service.begin_import(actor, workspace, aim.environment, None).await.map(|_| ()),
-        "begin_sync" => service.begin_sync(actor, workspace).await.map(|_| ()),
+        "begin_sync" => service.begin_sync(actor, workspace, &[]).await.map(|_| ()),
         "binding" => service.binding(actor, workspace, aim.binding).await.map(|_| ()),
         "bindings" => {
             let filter = BindingFilter::default();
@@ -666,6 +666,6 @@ async fn attempt_as_stranger(world: &Installation, workspace: Uuid) -> Result<()
     denied(service.create_environment(stranger, &workspace, "Mine").await.err());
     denied(service.grant_entitlement(stranger, &workspace, here, user).await.err());
     denied(service.end_entitlement(stranger, &workspace, here, user).await.err());
-    denied(service.begin_sync(stranger, &workspace).await.err());
+    denied(service.begin_sync(stranger, &workspace, &[]).await.err());
     service.add_member(stranger, &workspace, user, Role::Owner).await.map(drop)
 }

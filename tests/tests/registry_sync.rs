@@ -33,7 +33,7 @@ fn word(answer: &LineAnswer) -> String {
 }
 
 async fn answers(world: &Installation, actor: Actor, lines: &[Value]) -> Vec<LineAnswer> {
-    let mut sync = world.service.begin_sync(actor, &world.acme.workspace).await.unwrap();
+    let mut sync = world.service.begin_sync(actor, &world.acme.workspace, &[]).await.unwrap();
     let mut answers = Vec::new();
     for piece in read(lines).chunks(MAX_CHUNK_OBJECTS) {
         let chunk = world.service.sync_chunk(&mut sync, piece).await.unwrap();
@@ -352,7 +352,7 @@ fn hidden_and_missing_are_one_answer_and_write_nothing() {
         assert_eq!(words(&world, acme.owner, &taken).await, ["external-ref-taken external_ref"; 3]);
         assert_eq!(rows(&world).await, before);
         // Another workspace has names of its own.
-        let mut sync = world.service.begin_sync(world.rival.owner, &world.rival.workspace).await.unwrap();
+        let mut sync = world.service.begin_sync(world.rival.owner, &world.rival.workspace, &[]).await.unwrap();
         let chunk = world.service.sync_chunk(&mut sync, &read(&[environment("env-1")])).await.unwrap();
         assert_eq!(chunk.counts, ImportCounts { added: 1, ..ImportCounts::default() });
     });
@@ -402,7 +402,7 @@ fn an_actor_who_gives_up_a_place_does_not_know_it_from_the_next_line_on() {
         assert_eq!(words(&world, second, &[gives_up, line.clone()]).await, ["changed", "not-found environment"]);
         // Nor does one who leaves the workspace.
         assert_eq!(words(&world, acme.owner, &lines[2..3]).await, ["changed"]);
-        let mut sync = world.service.begin_sync(second, &acme.workspace).await.unwrap();
+        let mut sync = world.service.begin_sync(second, &acme.workspace, &[]).await.unwrap();
         // Nor does anything they say from then on count: an environment of theirs would be nobody's.
         let leaves = [with(lines[1].clone(), json!({ "ended": true })), line, environment("env-9")];
         let chunk = world.service.sync_chunk(&mut sync, &read(&leaves)).await.unwrap();
@@ -440,7 +440,7 @@ fn nobody_gives_what_they_could_not_give_one_by_one() {
                 [(&giving[..1], give), (&giving[1..2], give), (&giving[2..], give), (&mirroring[..], mirror)]
             {
                 let (before, told) = (rows(&world).await, denials(&world).await);
-                let begun = world.service.begin_sync(actor, &acme.workspace).await;
+                let begun = world.service.begin_sync(actor, &acme.workspace, &[]).await;
                 assert_eq!(begun.as_ref().map_or_else(Error::code, |_| "ok"), begin, "{actor:?}");
                 let answered = match begun {
                     Ok(mut sync) => world.service.sync_chunk(&mut sync, &read(lines)).await.map(drop),
@@ -454,7 +454,7 @@ fn nobody_gives_what_they_could_not_give_one_by_one() {
             }
         }
         // A good line in the same piece is not done for a bad one's sake.
-        let mut sync = world.service.begin_sync(acme.manager, &acme.workspace).await.unwrap();
+        let mut sync = world.service.begin_sync(acme.manager, &acme.workspace, &[]).await.unwrap();
         let mixed = [queued("r-8", &here), membership("m-9", mine, "owner")];
         assert_eq!(world.service.sync_chunk(&mut sync, &read(&mixed)).await.unwrap_err().code(), "forbidden");
         let made = "SELECT count(*) FROM operation_runs WHERE external_ref = 'r-8'";
@@ -584,7 +584,7 @@ fn of_two_lines_that_disagree_the_second_is_refused_and_names_the_first() {
         let owner = world.acme.owner;
         let renamed = with(profile("p-1"), json!({ "display_name": "Another" }));
         // In one piece and over several.
-        let mut sync = world.service.begin_sync(owner, &world.acme.workspace).await.unwrap();
+        let mut sync = world.service.begin_sync(owner, &world.acme.workspace, &[]).await.unwrap();
         for lines in [[profile("p-1"), renamed.clone()], [profile("p-1"), renamed.clone()]] {
             let items: Vec<_> = read(&lines);
             let chunk = world.service.sync_chunk(&mut sync, &items).await.unwrap();
@@ -652,7 +652,7 @@ fn every_piece_is_told_of_once_and_the_last_event_has_the_totals() {
         let world = Installation::on(database).await;
         let acme = &world.acme;
         let (mut sync, before) = (
-            world.service.begin_sync(acme.owner, &acme.workspace).await.unwrap(),
+            world.service.begin_sync(acme.owner, &acme.workspace, &[]).await.unwrap(),
             world.service.audit_events(acme.owner, &acme.workspace, None, 0, 500).await.unwrap().len(),
         );
         let sync_id = sync.id();
@@ -677,7 +677,7 @@ fn every_piece_is_told_of_once_and_the_last_event_has_the_totals() {
             ("registry.sync-finished", [3, 0, 1, 1]),
         ];
         assert_eq!(told, expected);
-        let mut sync = world.service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
+        let mut sync = world.service.begin_sync(acme.owner, &acme.workspace, &[]).await.unwrap();
         let many = vec![profile("p-1"); MAX_CHUNK_OBJECTS + 1];
         let refused = world.service.sync_chunk(&mut sync, &read(&many)).await.unwrap_err();
         assert_eq!(refused.code(), "import-chunk-too-large");
@@ -734,7 +734,7 @@ fn a_full_piece_of_each_kind_is_mirrored_within_the_time_a_mutation_has() {
             let lines = read(&piece(kind));
             let mut took = Vec::new();
             for expected in ["added", "unchanged"] {
-                let mut sync = world.service.begin_sync(owner, &world.acme.workspace).await.unwrap();
+                let mut sync = world.service.begin_sync(owner, &world.acme.workspace, &[]).await.unwrap();
                 let begun = std::time::Instant::now();
                 let chunk = world.service.sync_chunk(&mut sync, &lines).await.unwrap();
                 took.push(begun.elapsed().as_millis());
@@ -816,7 +816,7 @@ fn a_bad_line_is_refused_with_code_and_field_and_spoils_no_other() {
         let items = items.clone();
         async move {
             let world = Installation::on(database).await;
-            let mut sync = world.service.begin_sync(world.acme.manager, &world.acme.workspace).await.unwrap();
+            let mut sync = world.service.begin_sync(world.acme.manager, &world.acme.workspace, &[]).await.unwrap();
             let chunk = world.service.sync_chunk(&mut sync, &items).await.unwrap();
             let refused = items.len() as u64 - 1;
             assert_eq!(chunk.counts, ImportCounts { added: 1, refused, ..ImportCounts::default() });
@@ -848,6 +848,9 @@ fn a_former_users_and_a_role_are_mirrored_as_the_policy_knows_them() {
         let line = with(membership("m-2", left, "owner"), json!({ "ended": true }));
         assert_eq!(words(&world, acme.owner, std::slice::from_ref(&line)).await, ["added"]);
         assert_eq!(words(&world, acme.owner, &[line]).await, ["unchanged"]);
-        assert_eq!(world.service.begin_sync(Actor::user(left), &acme.workspace).await.unwrap_err().code(), "not-found");
+        assert_eq!(
+            world.service.begin_sync(Actor::user(left), &acme.workspace, &[]).await.unwrap_err().code(),
+            "not-found"
+        );
     });
 }

@@ -146,9 +146,10 @@ fn log_lines_are_json_and_have_no_path_query_or_header_in_them() {
         assert!(!log.contains(word), "{log}");
     }
     let told = lines.iter().find(|line| line["message"] == "answered").expect(&log);
-    assert_eq!(told["request_id"], "mine-1", "{told}");
-    assert_eq!((told["method"].as_str(), told["level"].as_str()), (Some("GET"), Some("INFO")), "{told}");
-    assert_eq!(told["route"], "/v1/workspaces/{workspace_id}/bindings", "{told}");
+    let request = &told["span"];
+    assert_eq!(request["request_id"], "mine-1", "{told}");
+    assert_eq!((request["method"].as_str(), told["level"].as_str()), (Some("GET"), Some("INFO")), "{told}");
+    assert_eq!(request["route"], "/v1/workspaces/{workspace_id}/bindings", "{told}");
     assert!(told["timestamp"].as_str().unwrap().ends_with('Z') && told["seconds"].is_f64(), "{told}");
 }
 

@@ -149,7 +149,7 @@ async fn sync(world: &Installation) {
         json!({ "kind": canary("kind"), "external_ref": "p-2", "display_name": canary("refused-name") }),
     ];
     let lines = lines.iter().zip(0..).map(|(line, at)| RegistryLine::read(at, &line.to_string())).collect::<Vec<_>>();
-    let mut sync = world.service.begin_sync(acme.owner, &acme.workspace).await.unwrap();
+    let mut sync = world.service.begin_sync(acme.owner, &acme.workspace, &[]).await.unwrap();
     let chunk = world.service.sync_chunk(&mut sync, &lines).await.unwrap();
     assert_eq!((chunk.counts.added, chunk.counts.refused), (1, 1));
     world.service.finish_sync(&sync).await.unwrap();

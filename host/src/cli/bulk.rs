@@ -10,8 +10,8 @@ use super::output::{Failure, Output};
 use super::setup::actor;
 use indicatif::ProgressBar;
 use provident::binding::{BulkItem, CreateBinding};
-use provident::error::{Error, Invalid};
-use provident::service::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, Service};
+use provident::error::Error;
+use provident::service::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, ReadInPlace, Service};
 use provident_identity::ErrorCode;
 use serde::Serialize;
 use std::io::{self, BufRead, BufReader, Read};
@@ -112,26 +112,13 @@ impl Running<'_> {
     async fn decide(&mut self) -> Result<(), Failure> {
         let waiting = std::mem::take(&mut self.waiting);
         let (numbers, read): (Vec<u64>, Vec<_>) = waiting.into_iter().map(|line| (line.number, line.item)).unzip();
-        let (mut items, mut refusals) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
-        for item in read {
-            match item {
-                Ok(item) => {
-                    items.push(item);
-                    refusals.push(None);
-                }
-                Err(refusal) => refusals.push(Some(refusal)),
-            }
-        }
+        let read = ReadInPlace::of(read);
         let EnvironmentArguments { scope, environment } = self.environment;
-        let bulk = BulkCreate { items: &items, dry_run: self.dry_run };
+        let bulk = BulkCreate { items: &read.items, dry_run: self.dry_run };
         let decided =
             self.service.bulk_create_bindings(actor(scope), &scope.workspace, environment.clone(), bulk).await;
-        let mut answers = decided.map_err(|error| stopped(error, &numbers))?.into_iter();
-        for (line, refusal) in numbers.into_iter().zip(refusals) {
-            let answer = match refusal {
-                Some(refusal) => BulkAnswer::Refused(refusal),
-                None => answers.next().ok_or_else(|| io::Error::other("an item was not answered"))?,
-            };
+        let decided = decided.map_err(|error| stopped(error, &numbers))?;
+        for (line, answer) in numbers.into_iter().zip(read.answers(decided)) {
             self.answer(line, &answer)?;
         }
         Ok(())
@@ -204,12 +191,15 @@ fn read_line(input: &mut impl BufRead, is_first: bool) -> io::Result<Option<Resu
 fn request(text: &str) -> Result<CreateBinding, BulkRefusal> {
     let item: BulkItem =
         provident::json::read(text.as_bytes()).map_err(|why| refusal(why.code, &why.field, why.message))?;
-    item.create().map_err(|error| match error {
-        Error::Invalid(Invalid { code, field, message }) => {
-            BulkRefusal { code, field: field.to_owned(), message: message.to_owned(), active_binding_id: None }
-        }
-        // What a line says is judged later; here it is only taken apart.
-        other => refusal(ErrorCode::MalformedRequest, "request", other.to_string()),
+    // What a line says is judged later; here it is only taken apart, and nothing else can go wrong.
+    item.create().map_err(|error| {
+        let code = error.code();
+        BulkRefusal::of(error).unwrap_or_else(|_| BulkRefusal {
+            code,
+            field: "request".to_owned(),
+            message: "cannot be taken apart".to_owned(),
+            active_binding_id: None,
+        })
     })
 }
 

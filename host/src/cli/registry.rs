@@ -71,7 +71,7 @@ pub(super) async fn registry(service: &Service, output: &Output, command: Regist
     let opened = files.iter().map(|file| Ok((file, key::open(file)?))).collect::<Result<Vec<_>, Failure>>()?;
     let unwritable = |error| Failure::usage("file-unwritable", format!("the file for answers: {error}"));
     let answers = answers.map(|path| File::create(path).map(BufWriter::new).map_err(unwritable)).transpose()?;
-    let sync = service.begin_sync(setup::actor(&scope), &scope.workspace).await?;
+    let sync = service.begin_sync(setup::actor(&scope), &scope.workspace, &[]).await?;
     let bar = progress_bar(&files);
     let mut running =
         Running { service, sync, position: 0, items: Vec::new(), lines: Vec::new(), refusals: Vec::new(), answers };

@@ -6,19 +6,11 @@
 
 use super::config::{FOREIGN_ENDPOINT, Layers, Source, bad};
 use super::output::Failure;
-use provident::clock::Clock;
-use serde_json::{Map, Value};
-use std::fmt;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::format::{JsonFields, Writer};
-use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::layer::{Filter, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -87,14 +79,14 @@ impl Telemetry {
     pub(super) fn begin(&self) -> Result<Traces, Failure> {
         let lines = match self.format {
             LogFormat::Json => tracing_subscriber::fmt::layer()
-                .fmt_fields(JsonFields::new())
-                .event_format(Json)
+                .json()
+                .flatten_event(true)
+                .with_span_list(false)
                 .with_writer(io::stderr)
                 .with_filter(self.filter()?)
                 .boxed(),
             LogFormat::Pretty => tracing_subscriber::fmt::layer()
                 .compact()
-                .with_timer(Utc)
                 .with_ansi(io::stderr().is_terminal())
                 .with_writer(io::stderr)
                 .with_filter(self.filter()?)
@@ -150,79 +142,4 @@ impl Traces {
 
 fn is_told(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::WARN || metadata.target().starts_with("provident")
-}
-
-/// Times of the host's clock, in UTC.
-struct Utc;
-
-impl FormatTime for Utc {
-    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
-        write!(to, "{}", Clock::system().now())
-    }
-}
-
-/// One object a line: the event's own members, and those of the spans it happened in, the inner ones first.
-struct Json;
-
-impl<S> FormatEvent<S, JsonFields> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, JsonFields>,
-        mut to: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut object = Members::default();
-        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
-            let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<JsonFields>>().map(|fields| fields.fields.as_str());
-            if let Some(Ok(fields)) = fields.map(serde_json::from_str::<Map<String, Value>>) {
-                object.0.extend(fields);
-            }
-        }
-        event.record(&mut object);
-        let metadata = event.metadata();
-        object.0.insert("timestamp".to_owned(), Clock::system().now().to_string().into());
-        object.0.insert("level".to_owned(), metadata.level().as_str().into());
-        object.0.insert("target".to_owned(), metadata.target().into());
-        writeln!(to, "{}", Value::Object(object.0))
-    }
-}
-
-/// What an event says, as members of an object.
-#[derive(Default)]
-struct Members(Map<String, Value>);
-
-impl Members {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-}
-
-impl Visit for Members {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
-    }
 }

@@ -24,7 +24,7 @@ use crate::idempotency::IdempotencyKey;
 use crate::policy::Capability;
 use crate::registry::RecordRef;
 use crate::schema::{self, record_ref};
-use crate::service::{BulkAnswer, BulkCreate, MAX_BULK_ITEMS};
+use crate::service::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, ReadInPlace};
 
 /// Most bytes of the key of a bulk: each decision's has its place behind it.
 const MAX_BULK_KEY_BYTES: usize = 250;
@@ -330,22 +330,14 @@ async fn bulk_create(mut call: Call) -> Result<Response, Problem> {
     if let Some(error) = refused {
         return Err(call.unless_denied_in(TO_CREATE, environment_id, error.into()).await);
     }
-    // What cannot be read as a decision is answered in its place, and spoils no other.
-    let read = items.into_iter().enumerate().map(|(at, item)| keyed(item.create()?, key.as_ref(), at));
-    let (mut readable, mut answers) = (Vec::new(), Vec::new());
-    for item in read {
-        answers.push(match item {
-            Ok(item) => {
-                readable.push(item);
-                None
-            }
-            Err(error) => Some(BulkAnswer::refused(error)?),
-        });
-    }
-    let request = BulkCreate { items: &readable, dry_run };
+    let read = items.into_iter().enumerate().map(|(at, item)| match item.create() {
+        Ok(item) => keyed(item, key.as_ref(), at).map(Ok),
+        Err(error) => BulkRefusal::of(error).map(Err),
+    });
+    let read = ReadInPlace::of(read.collect::<Result<Vec<_>, Error>>()?);
+    let request = BulkCreate { items: &read.items, dry_run };
     let made = call.service().bulk_create_bindings(call.actor(), &call.workspace(), environment_id, request).await?;
-    let mut made = made.into_iter();
-    let items = answers.into_iter().filter_map(|answer| answer.or_else(|| made.next())).collect();
+    let items = read.answers(made);
     Ok(answer(StatusCode::OK, &BulkAnswers { dry_run, items }))
 }
 

@@ -10,18 +10,13 @@ use uuid::{Builder, Uuid};
 
 use super::Api;
 use super::problem::Problem;
+use super::request::{only, plain_id};
 use crate::actor::{Actor, RequestId};
 use crate::credential::InvalidCredential;
 use crate::jwt::Claimed;
 
 /// The user a trusted backend acts for.
 pub static ON_BEHALF_OF: HeaderName = HeaderName::from_static("provident-on-behalf-of");
-
-/// Somebody whose credential holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    actor: Actor,
-}
 
 /// What a credential says.
 struct Holder {
@@ -31,29 +26,21 @@ struct Holder {
     may_act_for_others: bool,
 }
 
-impl Caller {
-    /// Judges the credential of a request.
-    ///
-    /// # Errors
-    /// `credential-required`, `bad-credential`, `credential-expired`, `rate-limited`, `may-not-act-for-others`,
-    /// `bad-acting-user`; internal ones.
-    pub async fn of(parts: &Parts, api: &Api) -> Result<Self, Problem> {
-        let holder = holder(parts, api).await?;
-        api.count(holder.counted_as)?;
-        let actor = match acting_for(parts)? {
-            None => holder.actor,
-            Some(user_id) if holder.may_act_for_others => holder.actor.for_user(user_id),
-            Some(_) => return Err(Problem::new(StatusCode::FORBIDDEN, "may-not-act-for-others")),
-        };
-        let request_id = parts.extensions.get::<RequestId>().copied();
-        Ok(Self { actor: request_id.map_or(actor, |id| actor.in_request(id)) })
-    }
-
-    /// Who acts.
-    #[must_use]
-    pub fn actor(self) -> Actor {
-        self.actor
-    }
+/// Judges the credential of a request: who acts.
+///
+/// # Errors
+/// `credential-required`, `bad-credential`, `credential-expired`, `rate-limited`, `may-not-act-for-others`,
+/// `bad-acting-user`; internal ones.
+pub async fn actor(parts: &Parts, api: &Api) -> Result<Actor, Problem> {
+    let holder = holder(parts, api).await?;
+    api.count(holder.counted_as)?;
+    let actor = match acting_for(parts)? {
+        None => holder.actor,
+        Some(user_id) if holder.may_act_for_others => holder.actor.for_user(user_id),
+        Some(_) => return Err(Problem::new(StatusCode::FORBIDDEN, "may-not-act-for-others")),
+    };
+    let request_id = parts.extensions.get::<RequestId>().copied();
+    Ok(request_id.map_or(actor, |id| actor.in_request(id)))
 }
 
 async fn holder(parts: &Parts, api: &Api) -> Result<Holder, Problem> {
@@ -74,12 +61,9 @@ async fn holder(parts: &Parts, api: &Api) -> Result<Holder, Problem> {
 
 /// The credential in the one header it may stand in.
 fn bearer(parts: &Parts) -> Result<&str, Problem> {
-    let mut given = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let (first, second) = (given.next(), given.next());
-    let Some(first) = first else {
+    let Some(text) = only(&parts.headers, &header::AUTHORIZATION) else {
         return Err(Problem::unauthenticated("credential-required", "give a bearer token"));
     };
-    let text = first.to_str().ok().filter(|_| second.is_none()).unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, credential)) if scheme.eq_ignore_ascii_case("bearer") => Ok(credential.trim()),
         _ => Err(InvalidCredential::Bad.into()),
@@ -87,15 +71,10 @@ fn bearer(parts: &Parts) -> Result<&str, Problem> {
 }
 
 fn acting_for(parts: &Parts) -> Result<Option<Uuid>, Problem> {
-    let mut given = parts.headers.get_all(&ON_BEHALF_OF).iter();
-    let (first, second) = (given.next(), given.next());
-    let Some(first) = first else { return Ok(None) };
-    let text = first.to_str().ok().filter(|_| second.is_none()).unwrap_or_default();
-    // One spelling, as in a path.
-    let named = text.parse::<Uuid>().ok().filter(|id| id.hyphenated().to_string() == text);
+    let named = only(&parts.headers, &ON_BEHALF_OF).map(plain_id);
     let bad =
         || Problem::of_field(StatusCode::BAD_REQUEST, "bad-acting-user", "Provident-On-Behalf-Of", "one user's id");
-    named.map(Some).ok_or_else(bad)
+    named.map(|id| id.ok_or_else(bad)).transpose()
 }
 
 /// An id for a subject that is nobody here, always the same one, so that a log of denials can be followed.

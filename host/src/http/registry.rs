@@ -18,7 +18,7 @@ use crate::inventory::{ImportCounts, ImportRefusal};
 use crate::policy::Capability;
 use crate::registry::{LineAnswer, RegistryItem, RegistryLine};
 use crate::schema;
-use crate::service::{MAX_CHUNK_OBJECTS, Named};
+use crate::service::MAX_CHUNK_OBJECTS;
 
 const TO_SYNC: Asks = Asks::to_change(Capability::RegistrySync, Operation::RegistrySync);
 
@@ -84,13 +84,7 @@ async fn sync(mut call: Call) -> Result<Response, Problem> {
     let items = (0_u64..).zip(&rows).map(|(position, row)| RegistryLine::read(position, row.get()));
     let items = items.collect::<Vec<RegistryItem>>();
     let service = call.service();
-    if items.iter().flatten().any(|line| line.record.gives_authority()) {
-        // Of all rows at once: a piece that is refused would leave those before it.
-        let (actor, workspace) = (call.actor(), call.workspace());
-        let (named, operation) = (Named::Workspace, Some(Operation::RegistrySync));
-        service.stands(actor, &workspace, named, Capability::WorkspaceManage, operation).await?;
-    }
-    let mut sync = service.begin_sync(call.actor(), &call.workspace()).await?;
+    let mut sync = service.begin_sync(call.actor(), &call.workspace(), &items).await?;
     let mut answers = Vec::with_capacity(items.len());
     for chunk in items.chunks(MAX_CHUNK_OBJECTS) {
         answers.extend(service.sync_chunk(&mut sync, chunk).await?.answers.into_iter().map(RowAnswer::from));

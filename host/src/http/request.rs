@@ -18,14 +18,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::caller::Caller;
+use super::caller;
 use super::problem::Problem;
 use crate::actor::Actor;
 use crate::audit::Operation;
 use crate::error::Error;
 use crate::idempotency::IdempotencyKey;
 use crate::json::{self, Fault, shown};
-use crate::page::{MAX_PAGE_ROWS, PageRequest};
+use crate::page::{MAX_PAGE_ROWS, PAGE_ROWS, PageRequest};
 use crate::policy::Capability;
 use crate::registry::RecordRef;
 use crate::service::{Named, Service};
@@ -77,7 +77,7 @@ impl Limit {
     /// So many rows, if that was said.
     #[must_use]
     pub fn rows(limit: Option<Self>) -> u32 {
-        limit.map_or(100, |Self(rows)| rows)
+        limit.map_or(PAGE_ROWS, |Self(rows)| rows)
     }
 
     /// Which page is asked for.
@@ -114,7 +114,7 @@ impl FromRequest<Api> for Call {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let actor = Caller::of(&parts, api).await?.actor();
+        let actor = caller::actor(&parts, api).await?;
         let span = tracing::Span::current();
         span.record("user_id", tracing::field::display(actor.user_id()));
         if let Some(token_id) = actor.token_id() {
@@ -165,9 +165,7 @@ impl Call {
     }
 
     fn id(&self, name: &str) -> Option<Uuid> {
-        let text = self.path.get(name)?;
-        // One spelling: an id in another one is nobody's.
-        text.parse::<Uuid>().ok().filter(|id| id.hyphenated().to_string() == *text)
+        plain_id(self.path.get(name)?)
     }
 
     fn named(&self) -> Named {
@@ -306,14 +304,19 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error> {
-    let mut given = headers.get_all(&IDEMPOTENCY_KEY).iter();
-    match (given.next(), given.next()) {
-        (None, _) => Ok(None),
-        (Some(key), None) => Ok(Some(key.to_str().unwrap_or_default().parse::<IdempotencyKey>().map_err(Error::from)?)),
-        (Some(_), Some(_)) => {
-            Err(Error::invalid("bad-idempotency-key", "Idempotency-Key", "a request has one idempotency key"))
-        }
-    }
+    Ok(only(headers, &IDEMPOTENCY_KEY).map(str::parse).transpose()?)
+}
+
+/// The value of a header that stands alone. One that is given twice, or is no text, is empty: no value there is.
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut given = headers.get_all(name).iter();
+    let first = given.next()?;
+    Some(first.to_str().ok().filter(|_| given.next().is_none()).unwrap_or_default())
+}
+
+/// An id in its one spelling: in another one it is nobody's.
+pub(super) fn plain_id(text: &str) -> Option<Uuid> {
+    text.parse::<Uuid>().ok().filter(|id| id.hyphenated().to_string() == text)
 }
 
 /// Reads a query. Names that mean nothing are left out first; every other is taken once, or refused.

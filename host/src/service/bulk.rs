@@ -56,6 +56,40 @@ impl<'a> From<&'a Vec<CreateBinding>> for BulkCreate<'a> {
     }
 }
 
+/// Decisions of which some could not be read: those that could, and the places of the others.
+#[derive(Debug)]
+pub struct ReadInPlace {
+    /// What can be decided, in its order.
+    pub items: Vec<CreateBinding>,
+    refusals: Vec<Option<BulkRefusal>>,
+}
+
+impl ReadInPlace {
+    /// Parts those that were read from those that were not.
+    #[must_use]
+    pub fn of(read: impl IntoIterator<Item = Result<CreateBinding, BulkRefusal>>) -> Self {
+        let (mut items, mut refusals) = (Vec::new(), Vec::new());
+        for item in read {
+            refusals.push(match item {
+                Ok(item) => {
+                    items.push(item);
+                    None
+                }
+                Err(refusal) => Some(refusal),
+            });
+        }
+        Self { items, refusals }
+    }
+
+    /// One answer for each, in the order they were given in, out of those for `items`.
+    #[must_use]
+    pub fn answers(self, decided: Vec<BulkAnswer>) -> Vec<BulkAnswer> {
+        let mut decided = decided.into_iter();
+        let in_place = self.refusals.into_iter();
+        in_place.filter_map(|refusal| refusal.map(BulkAnswer::Refused).or_else(|| decided.next())).collect()
+    }
+}
+
 /// What became of one decision of many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -83,14 +117,14 @@ pub struct BulkRefusal {
     pub active_binding_id: Option<Uuid>,
 }
 
-impl BulkAnswer {
-    /// The answer to an item that could not be made; an error that is not the item's own goes on.
+impl BulkRefusal {
+    /// Why an item could not be made; an error that is not the item's own goes on.
     ///
     /// # Errors
     /// Internal ones, `not-found` and `forbidden`.
-    pub fn refused(error: Error) -> Result<Self, Error> {
+    pub fn of(error: Error) -> Result<Self, Error> {
         let (code, active_binding_id) = (error.code(), None);
-        Ok(Self::Refused(match error {
+        Ok(match error {
             Error::Refused(errors) => {
                 let (field, message) = errors
                     .into_iter()
@@ -115,7 +149,13 @@ impl BulkAnswer {
                 BulkRefusal { code, field: field.to_owned(), message, active_binding_id }
             }
             other => return Err(other),
-        }))
+        })
+    }
+}
+
+impl BulkAnswer {
+    fn refused(error: Error) -> Result<Self, Error> {
+        BulkRefusal::of(error).map(Self::Refused)
     }
 
     /// The answer to an item whose subject is taken.

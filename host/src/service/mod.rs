@@ -53,7 +53,7 @@ use provident_identity::Identity;
 use uuid::Uuid;
 
 pub use audit::{AuditExport, Auditor};
-pub use bulk::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS};
+pub use bulk::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, ReadInPlace};
 pub use copy::CopyReport;
 pub use credential::{LONGEST_LIFETIME, NewToken};
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};

@@ -52,16 +52,22 @@ impl RegistrySync {
 }
 
 impl Service {
-    /// Begins to mirror rows of a platform into a workspace.
+    /// Begins to mirror rows of a platform into a workspace. Lines that are known by now are judged together, so that none
+    /// is mirrored where one of them may not be; those that come later are judged with their piece.
     ///
     /// # Errors
     /// `not-found`, `forbidden`.
-    pub async fn begin_sync(&self, actor: Actor, workspace: &WorkspaceRef) -> Result<RegistrySync, Error> {
+    pub async fn begin_sync(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        known: &[RegistryItem],
+    ) -> Result<RegistrySync, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
         let id = self.ids.next(self.clock.now())?;
         let sync = RegistrySync { id, actor, workspace_id, totals: ImportCounts::default(), seen: HashMap::new() };
         // Nothing is written yet; the transaction is there for the event of a denial.
-        let once = |tx| self.syncing(tx, &sync, Operation::RegistrySync, Capability::RegistrySync);
+        let once = |tx| self.syncing(tx, &sync, Operation::RegistrySync, asked_by(known));
         self.mutate(workspace_id, once).await?;
         Ok(sync)
     }
@@ -89,13 +95,7 @@ impl Service {
     ) -> Result<(SyncChunk, HashMap<Sighting, u64>), Error> {
         let operation = Operation::RegistrySync;
         let lines = || items.iter().filter_map(|item| item.as_ref().ok());
-        // Nobody gives what they could not give one by one.
-        let capability = if lines().any(|line| line.record.gives_authority()) {
-            Capability::WorkspaceManage
-        } else {
-            Capability::RegistrySync
-        };
-        let mut tx = self.syncing(tx, sync, operation, capability).await?;
+        let mut tx = self.syncing(tx, sync, operation, asked_by(items)).await?;
         let mut mirror = Mirror::of(&mut tx, sync.workspace_id, sync.actor.user_id(), &sync.seen, lines()).await?;
         let mut chunk = SyncChunk { counts: ImportCounts::default(), answers: Vec::with_capacity(items.len()) };
         for item in items {
@@ -145,6 +145,15 @@ impl Service {
         let ask = Ask::workspace(sync.actor, operation, capability);
         let (tx, ()) = self.admit(tx, ask, standing, None, Some(())).await?;
         Ok(tx)
+    }
+}
+
+/// What lines ask of whoever has them mirrored: nobody gives what they could not give one by one.
+fn asked_by(items: &[RegistryItem]) -> Capability {
+    if items.iter().flatten().any(|line| line.record.gives_authority()) {
+        Capability::WorkspaceManage
+    } else {
+        Capability::RegistrySync
     }
 }
 
