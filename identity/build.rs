@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
+#[path = "build/component.rs"]
+mod component;
 #[path = "src/config.rs"]
 mod config;
 
@@ -95,33 +96,14 @@ fn embed(out: &Path, file: &str, bytes: &[u8]) -> Result<String, Box<dyn Error>>
     Ok(format!("Pinned {{ bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\")), sha256: {sha256:?} }}"))
 }
 
-/// Builds one component; its features must not be unified with the others', so each has a cargo run of its own.
+/// Builds one component.
 fn build(root: &Path, out: &Path, package: &str) -> Result<PathBuf, Box<dyn Error>> {
     let target_dir = out.join("components");
-    // The paths of the build machine would otherwise stand in panic locations, and change the digest.
-    let cargo_home =
-        env::var("CARGO_HOME").unwrap_or_else(|_| format!("{}/.cargo", env::var("HOME").unwrap_or_default()));
-    // Told as configuration, which is joined with the project's own flags, and holds paths with blanks.
-    let flags = [(root.display().to_string(), "provident"), (cargo_home, "cargo")]
-        .map(|(path, name)| format!("{:?}", format!("--remap-path-prefix={path}={name}")));
-    let flags = format!("target.wasm32-wasip2.rustflags=[{}]", flags.join(", "));
-    let status = Command::new(env::var("CARGO")?)
-        .current_dir(root)
-        .args(["--config", &flags])
-        .args(["build", "--release", "--locked", "--target", "wasm32-wasip2", "--package", package, "--target-dir"])
-        .arg(&target_dir)
-        .env_remove("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTFLAGS")
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .env_remove("CARGO_TARGET_DIR")
-        .status()?;
-    if !status.success() {
+    if !component::building(env::var("CARGO")?, root, &target_dir, package).status()?.success() {
         return Err(format!(
             "building {package} for wasm32-wasip2 failed; if the target is missing: rustup target add wasm32-wasip2"
         )
         .into());
     }
-    Ok(target_dir.join("wasm32-wasip2/release").join(format!("{}.wasm", package.replace('-', "_"))))
+    Ok(component::built(&target_dir, package))
 }

@@ -4,6 +4,7 @@
 //! table and writes the same as JSON beside it; targets stand next to the figures, met or not. Nothing here decides a
 //! test.
 
+mod embed;
 mod http;
 mod keys;
 mod pairs;
@@ -40,6 +41,8 @@ enum Group {
     Store,
     /// The service over HTTP against native rules and pgbench (P8 to P11, P20).
     Http,
+    /// The packages for Node, Python and PHP against hand-written rules (P5, P6).
+    Embed,
     /// Requests a second and their times, with wrk: a table of its own, and only when named.
     Load,
 }
@@ -116,6 +119,9 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         let quick = arguments.quick;
         let size = if quick { http::Size::quick(arguments.requests) } else { http::Size::full(arguments.requests) };
         runtime.block_on(http::measure(&mut report, &size))?;
+    }
+    if wanted(Group::Embed) {
+        embed::measure(&mut report)?;
     }
     let name: Vec<String> =
         arguments.groups.iter().filter_map(|group| Some(group.to_possible_value()?.get_name().to_owned())).collect();

@@ -3,11 +3,17 @@
 //! Texts are put together from short fragments, so that separators, escapes, look-alikes and forbidden characters
 //! meet often, and equal texts come up again. Nothing here knows what a right answer is, but for [`bearing`].
 
+use identity_component::key;
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
-use provident_identity::{GovernedSubject, ResourceIdentity, SubjectClass};
+use provident_identity::{
+    ActorKind, DecisionAction, GovernedSubject, ResolutionMode, ResourceIdentity, SubjectClass, SupportLevel,
+};
+use serde_json::{Value, json};
+
+use crate::vectors::typed::native_subject;
 
 /// What separates, escapes and looks alike; all of it allowed in a text.
 const SOUND: &[&str] = &[
@@ -192,6 +198,77 @@ pub fn bearing(subject: &GovernedSubject) -> Bearing {
         form,
         value,
     )
+}
+
+/// A key, nearly one, or any text.
+pub fn key_like() -> impl Strategy<Value = String> {
+    const SEGMENTS: &[&str] = &[
+        "fake",
+        "policy",
+        "builtin",
+        "unknown",
+        "virtual-target",
+        "id",
+        "disc",
+        "ext",
+        "a",
+        "%3A",
+        "%3a",
+        "",
+        "%20",
+        "%",
+    ];
+    let sound = sound_subject().prop_map(|subject| key::derive(&native_subject(&subject)).unwrap_or_default());
+    let near = vec(select(SEGMENTS), 5..8).prop_map(|segments| format!("provider:{}", segments.join(":")));
+    prop_oneof![3 => sound, 2 => near, 1 => any_text(), 1 => any::<String>()]
+}
+
+/// A request of the line protocol that typed calls can make, too; sound or not in what it says.
+pub fn request() -> impl Strategy<Value = Value> {
+    let subject = || prop_oneof![1 => sound_subject(), 1 => any_subject()].boxed();
+    let derive = subject().prop_map(|subject| json!({ "op": "derive", "input": subject }));
+    let of_key = (select(&["parse", "digest"][..]), key_like())
+        .prop_map(|(op, key)| json!({ "op": op, "input": { "key": key } }));
+    let given = (weighted(0.5, any_text()), weighted(0.3, any_text()), weighted(0.1, any_text()));
+    let domain = prop_oneof![3 => sound_name(), 1 => any_text()];
+    let describe = (subject(), domain, select(SupportLevel::ALL), given).prop_map(
+        |(subject, domain, level, (label, item, run))| {
+            let mut input = json!(subject);
+            put(&mut input, "subject_domain", Some(domain));
+            put(&mut input, "support_level", Some(level.as_str().to_owned()));
+            put(&mut input, "display_label", label);
+            put(&mut input, "source_inventory_item_id", item);
+            put(&mut input, "source_operation_run_id", run);
+            json!({ "op": "describe", "input": input })
+        },
+    );
+    let said = (select(DecisionAction::ALL), select(ActorKind::ALL), weighted(0.8, select(ResolutionMode::ALL)));
+    let texts = (
+        weighted(0.6, key_like()),
+        weighted(0.7, any_text()),
+        weighted(
+            0.4,
+            prop_oneof![
+                1 => sound_name(),
+                1 => any_text(),
+            ],
+        ),
+    );
+    let decide = (said, key_like(), texts).prop_map(|((action, actor, mode), subject, (resource, note, reason))| {
+        let mut input = json!({ "action": action.as_str(), "actor": actor.as_str(), "subject": subject });
+        put(&mut input, "mode", mode.map(|mode| mode.as_str().to_owned()));
+        put(&mut input, "resource", resource);
+        put(&mut input, "note", note);
+        put(&mut input, "reason", reason);
+        json!({ "op": "decide", "input": input })
+    });
+    prop_oneof![5 => derive, 2 => of_key, 2 => describe, 2 => decide]
+}
+
+fn put(input: &mut Value, name: &str, text: Option<String>) {
+    if let (Some(members), Some(text)) = (input.as_object_mut(), text) {
+        members.insert(name.to_owned(), text.into());
+    }
 }
 
 /// Bytes that are nearly requests: pieces of the line protocol in any order, and any bytes.

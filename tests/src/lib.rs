@@ -4,6 +4,7 @@ pub mod adapter_contract;
 pub mod api;
 pub mod broken;
 pub mod catalog;
+pub mod conformance;
 pub mod console;
 mod count;
 pub mod database;

@@ -11,6 +11,7 @@ pub mod lint;
 pub mod typed;
 
 use crate::guard::Violation;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -191,23 +192,57 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// How a lane got on with one group of vectors, which is a file of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// How many got the reply they must get.
+    pub passed: usize,
+    /// How many of these the right reply refuses.
+    pub refused: usize,
+    /// How many got another one, or none.
+    pub failed: usize,
+    /// How many the lane does not run.
+    pub skipped: usize,
+}
+
 /// How a lane got on.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// How many vectors got the reply they must get.
-    pub passed: usize,
-    /// How many the lane does not run, by reason.
+    /// By group.
+    pub groups: BTreeMap<String, Tally>,
+    /// How many vectors the lane does not run, by reason.
     pub skipped: BTreeMap<&'static str, usize>,
-    /// What is wrong with the other replies.
+    /// What is wrong with replies, and the vectors they are to.
     pub failed: Vec<Violation>,
 }
 
 impl Report {
+    /// How many vectors got the reply they must get.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        self.groups.values().map(|tally| tally.passed).sum()
+    }
+
+    /// Takes in what the lane did with other vectors.
+    pub fn join(&mut self, other: Self) {
+        for (group, tally) in other.groups {
+            let joined = self.groups.entry(group).or_default();
+            joined.passed += tally.passed;
+            joined.refused += tally.refused;
+            joined.failed += tally.failed;
+            joined.skipped += tally.skipped;
+        }
+        for (reason, count) in other.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        self.failed.extend(other.failed);
+    }
+
     /// What a lane says of itself: passed, failed, and skipped with reasons.
     #[must_use]
     pub fn line(&self, lane: &str) -> String {
         let skipped: usize = self.skipped.values().sum();
-        let mut told = format!("lane {lane}: {} passed, {skipped} skipped", self.passed);
+        let mut told = format!("lane {lane}: {} passed, {skipped} skipped", self.passed());
         let reasons: Vec<String> = self.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
         if !reasons.is_empty() {
             let _ = write!(told, " ({})", reasons.join(", "));
@@ -220,19 +255,24 @@ impl Report {
 
     /// Takes in the reply to one vector, or why there is none.
     pub fn add(&mut self, vector: &Vector, answer: Result<Value, &'static str>) {
+        let tally = self.groups.entry(vector.file.clone()).or_default();
         let reply = match answer {
             Ok(reply) => reply,
             Err(reason) => {
+                tally.skipped += 1;
                 *self.skipped.entry(reason).or_default() += 1;
                 return;
             }
         };
         let faults = message_faults(vector, &reply);
         if !faults.is_empty() {
+            tally.failed += 1;
             self.failed.push(vector.violation(format!("{}: {}", vector.id, faults.join("; "))));
         } else if without_messages(&reply) == vector.expect {
-            self.passed += 1;
+            tally.passed += 1;
+            tally.refused += usize::from(vector.expect.get("ok").is_none());
         } else {
+            tally.failed += 1;
             let got: String = reply.to_string().chars().take(400).collect();
             let expected: String = vector.expect.to_string().chars().take(400).collect();
             self.failed.push(vector.violation(format!("{}: expected {expected}, got {got}", vector.id)));

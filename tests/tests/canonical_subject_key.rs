@@ -14,7 +14,7 @@ use provident_identity::{
     ResourceIdentity, SupportLevel,
 };
 use provident_tests::hostile::{
-    any_subject, any_text, bearing, cases, line, narrow_subject, sound_subject, sound_text,
+    any_subject, any_text, bearing, cases, key_like, line, narrow_subject, sound_subject, sound_text,
 };
 use provident_tests::vectors::flat as packed;
 use provident_tests::vectors::typed::{Call, native_subject, parsed_json};
@@ -333,29 +333,6 @@ proptest! {
         prop_assert_eq!(&answers, &flat::derive_flat(&records));
         prop_assert!(packed::read(&answers).is_ok());
     }
-}
-
-/// A key, nearly one, or any text.
-fn key_like() -> impl Strategy<Value = String> {
-    const SEGMENTS: &[&str] = &[
-        "fake",
-        "policy",
-        "builtin",
-        "unknown",
-        "virtual-target",
-        "id",
-        "disc",
-        "ext",
-        "a",
-        "%3A",
-        "%3a",
-        "",
-        "%20",
-        "%",
-    ];
-    let sound = sound_subject().prop_map(|subject| key::derive(&native_subject(&subject)).unwrap());
-    let near = vec(select(SEGMENTS), 5..8).prop_map(|segments| format!("provider:{}", segments.join(":")));
-    prop_oneof![3 => sound, 2 => near, 1 => any_text(), 1 => any::<String>()]
 }
 
 /// A text of this many letters, with one of them replaced.

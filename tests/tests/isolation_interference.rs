@@ -295,38 +295,36 @@ async fn played(
 
 #[test]
 fn what_a_tenant_hears_and_has_is_the_same_whatever_another_does() {
-    on_both_engines(|database| {
-        async move {
-            let engine = database.engine();
-            let config = ProptestConfig {
-                cases: CASES,
-                max_shrink_iters: 30,
-                failure_persistence: None,
-                ..ProptestConfig::default()
-            };
-            let acts = proptest::collection::vec((any::<bool>(), act()), 10..35);
-            let play = |acts: Vec<(bool, Act)>| async move {
-                let mut trespassed = Vec::new();
-                let disturbed = played(TestDatabase::migrated(engine).await, &acts, true, &mut trespassed).await;
-                let alone = played(TestDatabase::migrated(engine).await, &acts, false, &mut trespassed).await;
-                (disturbed, alone)
-            };
-            let here = tokio::runtime::Handle::current();
-            tokio::task::block_in_place(|| {
-                TestRunner::new(config)
-                    .run(&acts, |acts| {
-                        let acts = [opening(), acts].concat();
-                        let (disturbed, alone) = here.block_on(play(acts));
-                        let did = alone.answers.iter().take(opening().len() / 2).filter(|told| told.contains(": {"));
-                        prop_assert_eq!(did.count(), opening().len() / 2, "{:#?}", alone.answers);
-                        let mut told = difference(&alone.answers, &disturbed.answers);
-                        told.extend(difference(&alone.rows, &disturbed.rows));
-                        prop_assert!(told.is_empty(), "the other was heard of:\n{}", told.join("\n"));
-                        prop_assert!(alone.answers == disturbed.answers && alone.rows == disturbed.rows);
-                        Ok(())
-                    })
-                    .unwrap();
-            });
-        }
+    on_both_engines(|database| async move {
+        let engine = database.engine();
+        let config = ProptestConfig {
+            cases: CASES,
+            max_shrink_iters: 30,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let acts = proptest::collection::vec((any::<bool>(), act()), 10..35);
+        let play = |acts: Vec<(bool, Act)>| async move {
+            let mut trespassed = Vec::new();
+            let disturbed = played(TestDatabase::migrated(engine).await, &acts, true, &mut trespassed).await;
+            let alone = played(TestDatabase::migrated(engine).await, &acts, false, &mut trespassed).await;
+            (disturbed, alone)
+        };
+        let here = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| {
+            TestRunner::new(config)
+                .run(&acts, |acts| {
+                    let acts = [opening(), acts].concat();
+                    let (disturbed, alone) = here.block_on(play(acts));
+                    let did = alone.answers.iter().take(opening().len() / 2).filter(|told| told.contains(": {"));
+                    prop_assert_eq!(did.count(), opening().len() / 2, "{:#?}", alone.answers);
+                    let mut told = difference(&alone.answers, &disturbed.answers);
+                    told.extend(difference(&alone.rows, &disturbed.rows));
+                    prop_assert!(told.is_empty(), "the other was heard of:\n{}", told.join("\n"));
+                    prop_assert!(alone.answers == disturbed.answers && alone.rows == disturbed.rows);
+                    Ok(())
+                })
+                .unwrap();
+        });
     });
 }

@@ -7,18 +7,24 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask TASK
 
   demo           build, then run the whole story on invented data
-  test           every suite on both database engines, then on partitioned PostgreSQL; the doc tests
+  test           every suite on both database engines, then on partitioned PostgreSQL; the doc tests; the packages for
+                 other languages, and conformance
   ci             format, lints, licences, docs, `cargo xtask test`, contract, demo: what .ci/run runs
   contract [--examples N] [--seed N]
                  schemathesis over the running service on both engines; N examples per operation [default: 100]
+  conformance [--random N] [--seed N] [--host COMMAND]...
+                 every host of the components held to the vectors and to N requests made at random
+                 [default: 20000; hosts outside this process a tenth]; the contract of a host: tests/README.md
   bench [ARGS]   measure, in a release build; ARGS go to the measuring program (`store`: the store alone)
   load [ARGS]    `provident serve` under wrk, on both engines: the release build if there is one, else that of `cargo
                  build`; `--seconds N` for each row (5)
+  dist           what is given away: components, C library, packages for PHP, Node and Python, bills of materials, in
+                 target/dist; shows that two more builds of each component have the same bytes
   audit          known vulnerabilities of the dependencies (needs the network)
 
 Each task installs what it lacks and says so: the WebAssembly target and the tools of Rust through rustup,
-PostgreSQL, curl, PHP, Python and wrk through apt (as root or with sudo), cargo-deny through cargo, schemathesis
-through pip. PG_BIN_DIR names the folder of PostgreSQL's own programs (initdb, postgres) where it is not found by
+PostgreSQL, curl, PHP, Node, Python, valgrind and wrk through apt (as root or with sudo), cargo-deny and
+cargo-cyclonedx through cargo, schemathesis and wasmtime for Python through pip, jco through npm. PG_BIN_DIR names the folder of PostgreSQL's own programs (initdb, postgres) where it is not found by
 itself.
 
 exit status: 0 done, 1 something failed or is missing, 2 not understood";
@@ -30,8 +36,10 @@ pub(crate) enum Task {
     Test,
     Ci,
     Contract,
+    Conformance,
     Bench,
     Load,
+    Dist,
     Audit,
 }
 
@@ -41,8 +49,10 @@ impl Task {
         ("test", Self::Test),
         ("ci", Self::Ci),
         ("contract", Self::Contract),
+        ("conformance", Self::Conformance),
         ("bench", Self::Bench),
         ("load", Self::Load),
+        ("dist", Self::Dist),
         ("audit", Self::Audit),
     ];
 }
@@ -55,6 +65,26 @@ pub(crate) enum Request {
     Run(Task, Vec<String>),
     /// The task that holds the service to its document.
     Contract(Examples),
+    /// The task that holds hosts to one another.
+    Conformance(Random),
+}
+
+/// What hosts are asked beside the vectors, and which hosts beside ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Random {
+    /// How many requests made at random.
+    pub(crate) count: u32,
+    /// What they follow from.
+    pub(crate) seed: u32,
+    /// The commands of more hosts.
+    pub(crate) hosts: Vec<String>,
+}
+
+impl Default for Random {
+    /// As many as in every change's run, always the same.
+    fn default() -> Self {
+        Self { count: 20_000, seed: 1, hosts: Vec::new() }
+    }
 }
 
 /// How much is tried, and which.
@@ -111,6 +141,8 @@ impl Request {
         match rest.first().map(String::as_str) {
             Some(word) if task == Task::Contract && !["--help", "-h"].contains(&word) => contract(rest),
             None if task == Task::Contract => contract(rest),
+            Some(word) if task == Task::Conformance && !["--help", "-h"].contains(&word) => conformance(rest),
+            None if task == Task::Conformance => conformance(rest),
             None => Ok(Self::Run(task, Vec::new())),
             Some("--help" | "-h") => Ok(Self::Usage),
             Some(word) => Err(NotUnderstood::UnexpectedWord { task: name.clone(), word: word.to_owned() }),
@@ -137,9 +169,29 @@ fn contract(words: &[String]) -> Result<Request, NotUnderstood> {
     Ok(Request::Contract(examples))
 }
 
+/// The options of `conformance`, each a name and a value.
+fn conformance(words: &[String]) -> Result<Request, NotUnderstood> {
+    let mut random = Random::default();
+    for pair in words.chunks(2) {
+        let (Some(option), value) = (pair.first(), pair.get(1)) else { continue };
+        let not_a_number = || NotUnderstood::NotANumber { option: option.clone() };
+        let number =
+            || value.and_then(|value| value.parse().ok()).filter(|number| *number > 0).ok_or_else(not_a_number);
+        match (option.as_str(), value) {
+            ("--random", _) => random.count = number()?,
+            ("--seed", _) => random.seed = number()?,
+            ("--host", Some(host)) => random.hosts.push(host.clone()),
+            _ => {
+                return Err(NotUnderstood::UnexpectedWord { task: "conformance".to_owned(), word: option.clone() });
+            }
+        }
+    }
+    Ok(Request::Conformance(random))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Examples, NotUnderstood, Request, Task, USAGE};
+    use super::{Examples, NotUnderstood, Random, Request, Task, USAGE};
 
     fn read(words: &[&str]) -> Result<Request, NotUnderstood> {
         Request::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -155,7 +207,7 @@ mod tests {
     #[test]
     fn every_task_is_read_and_stands_in_the_usage() {
         for (name, task) in Task::ALL {
-            if *task != Task::Contract {
+            if ![Task::Contract, Task::Conformance].contains(task) {
                 assert_eq!(read(&[name]), Ok(Request::Run(*task, Vec::new())));
             }
             assert!(USAGE.contains(&format!("\n  {name} ")), "{name}");
@@ -186,6 +238,20 @@ mod tests {
         }
         let unknown = NotUnderstood::UnexpectedWord { task: "contract".into(), word: "--sed".into() };
         assert_eq!(read(&["contract", "--sed", "7"]), Err(unknown));
+    }
+
+    #[test]
+    fn hosts_may_join_conformance() {
+        assert_eq!(read(&["conformance"]), Ok(Request::Conformance(Random::default())));
+        let asked = ["conformance", "--host", "./one --fast", "--random", "5", "--host", "two", "--seed", "7"];
+        let hosts = vec!["./one --fast".to_owned(), "two".to_owned()];
+        assert_eq!(read(&asked), Ok(Request::Conformance(Random { count: 5, seed: 7, hosts })));
+        let refused =
+            |word: &str| Err(NotUnderstood::UnexpectedWord { task: "conformance".to_owned(), word: word.to_owned() });
+        assert_eq!(read(&["conformance", "--host"]), refused("--host"));
+        assert_eq!(read(&["conformance", "all", "1"]), refused("all"));
+        let not_a_number = Err(NotUnderstood::NotANumber { option: "--random".into() });
+        assert_eq!(read(&["conformance", "--random", "many"]), not_a_number);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 mod arguments;
 mod count;
+mod dist;
+mod embed;
 mod need;
 mod process;
 mod say;
@@ -37,8 +39,11 @@ fn main() -> ExitCode {
         Request::Contract(examples) => task::contract(examples),
         // It comes with its options.
         Request::Run(Task::Contract, _) => task::contract(arguments::Examples::default()),
+        Request::Conformance(random) => task::conformance(&random),
+        Request::Run(Task::Conformance, _) => task::conformance(&arguments::Random::default()),
         Request::Run(Task::Bench, rest) => task::bench(&rest),
         Request::Run(Task::Load, rest) => task::load(&rest),
+        Request::Run(Task::Dist, _) => dist::dist(),
         Request::Run(Task::Audit, _) => task::audit(),
     };
     match done {

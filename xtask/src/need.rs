@@ -8,12 +8,14 @@ use std::process::Command;
 
 use crate::process::{Problem, answer, cargo, command, run};
 use crate::say;
+use crate::task::target;
 use crate::tool;
 
 /// The target the components are built for.
 pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
 
 const CARGO_DENY_VERSION: &str = "0.20.2";
+const CARGO_CYCLONEDX_VERSION: &str = "0.5.9";
 
 /// A C compiler: Rust links with it, and `SQLite` is built from C.
 pub(crate) fn c_compiler() -> Result<(), Problem> {
@@ -65,6 +67,15 @@ pub(crate) fn cargo_deny() -> Result<(), Problem> {
     install("cargo-deny", "it judges licences, sources and advisories of dependencies", || run(cargo().args(arguments)))
 }
 
+/// The writer of bills of materials.
+pub(crate) fn cargo_cyclonedx() -> Result<(), Problem> {
+    if answer(cargo().args(["cyclonedx", "--version"])).is_some() {
+        return Ok(());
+    }
+    let arguments = ["install", "cargo-cyclonedx", "--locked", "--version", CARGO_CYCLONEDX_VERSION];
+    install("cargo-cyclonedx", "it writes what the packages are made of", || run(cargo().args(arguments)))
+}
+
 /// `PostgreSQL`'s server programs: the suites start throw-away clusters with them. Answers their folder.
 pub(crate) fn postgres() -> Result<PathBuf, Problem> {
     if let Some(folder) = find_postgres() {
@@ -107,21 +118,26 @@ fn find_postgres() -> Option<PathBuf> {
 
 /// schemathesis, in an environment of its own: exactly what `tests/contract/requirements.txt` says. Answers its program.
 pub(crate) fn schemathesis(root: &Path) -> Result<PathBuf, Problem> {
-    let wanted = root.join("tests/contract/requirements.txt");
-    let (folder, unreadable) = (root.join("target/tools/schemathesis"), |error| {
-        Problem::new(format!("cannot read `{}`: {error}", wanted.display()))
-    });
-    let (text, installed) = (fs::read_to_string(&wanted).map_err(unreadable)?, folder.join("requirements.txt"));
-    let program = folder.join("bin/st");
+    let why = "schemathesis holds the service to its document";
+    let python = python_environment("schemathesis", &root.join("tests/contract/requirements.txt"), why)?;
+    Ok(python.with_file_name("st"))
+}
+
+/// An environment of Python's in `target/tools`, with exactly what a file of requirements says. Answers its `python`.
+pub(crate) fn python_environment(name: &str, wanted: &Path, why: &str) -> Result<PathBuf, Problem> {
+    let unreadable = |error| Problem::new(format!("cannot read `{}`: {error}", wanted.display()));
+    let folder = target().join("tools").join(name);
+    let (text, installed) = (fs::read_to_string(wanted).map_err(unreadable)?, folder.join("requirements.txt"));
+    let program = folder.join("bin/python");
     if fs::read_to_string(&installed).is_ok_and(|installed| installed == text) {
         return Ok(program);
     }
     python()?;
-    install("schemathesis", "it holds the service to its document", || {
+    install(&format!("what `{}` names", wanted.display()), why, || {
         run(command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        let mut pip = command(folder.join("bin/python"));
+        let mut pip = command(&program);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-        run(pip.arg(&wanted))?;
+        run(pip.arg(wanted))?;
         // Last, so that what was broken off is begun again.
         fs::write(&installed, &text).map_err(|error| Problem::new(format!("cannot write there: {error}")))
     })?;
@@ -135,7 +151,7 @@ fn python() -> Result<(), Problem> {
         return Ok(());
     }
     if tool::is_debian_like(&fs::read_to_string("/etc/os-release").unwrap_or_default()) {
-        install("Python with venv", "schemathesis runs on it", || apt_install("python3-venv"))?;
+        install("Python with venv", "its packages stand in environments", || apt_install("python3-venv"))?;
     }
     if is_there() {
         return Ok(());
@@ -165,6 +181,20 @@ pub(crate) fn client_languages() -> Result<(), Problem> {
     packaged("curl", "curl", "the README's requests are sent with it")?;
     packaged("php", "php-cli", "the example client in PHP is run with it")?;
     packaged("python3", "python3", "the example client in Python is run with it")
+}
+
+/// What the packages for other languages are built and run with: PHP with FFI, Node with npm, Python, valgrind.
+pub(crate) fn languages_of_packages() -> Result<(), Problem> {
+    packaged("php", "php-cli", "the package for PHP is run with it")?;
+    if answer(command("php").args(["-r", "exit(extension_loaded('FFI') ? 0 : 1);"])).is_none() {
+        return Err(Problem::new(
+            "PHP has no FFI, through which it loads the C library; enable the extension `ffi` and run this again",
+        ));
+    }
+    packaged("node", "nodejs", "the package for Node is run with it")?;
+    packaged("npm", "npm", "it fetches what the package for Node is built with")?;
+    python()?;
+    packaged("valgrind", "valgrind", "the C library is looked through for leaks with it")
 }
 
 /// The load tool.

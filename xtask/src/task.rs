@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::arguments::Examples;
+use crate::arguments::{Examples, Random};
 use crate::count::{CountFile, POSTGRES, SQLITE};
+use crate::embed::{Packages, Profile};
 use crate::need;
 use crate::process::{Problem, cargo, command, run};
 use crate::say;
@@ -20,17 +21,27 @@ pub(crate) fn demo() -> Result<(), Problem> {
 }
 
 /// Every suite of every crate and the doc tests, on `SQLite` and `PostgreSQL`; then those on databases once more, on
-/// `PostgreSQL` with every tenant's table in parts. Plain `cargo test`: a fresh machine has nothing else.
+/// `PostgreSQL` with every tenant's table in parts; then the packages for other languages, and conformance. Plain
+/// `cargo test`: a fresh machine has nothing else.
 pub(crate) fn test() -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
     let postgres = need::postgres()?;
     need::client_languages()?;
+    need::languages_of_packages()?;
+    suites(&postgres)?;
+    let packages = Packages::build(Profile::Debug)?;
+    packages.test()?;
+    conform(&packages, &Random::default())
+}
+
+/// The suites of cargo.
+fn suites(postgres: &Path) -> Result<(), Problem> {
     let suites = database_suites(root())?;
     let file = CountFile::new();
     let test = || {
         let mut test = cargo();
-        test.args(["test", "--workspace"]).env("PG_BIN_DIR", &postgres).env("PROVIDENT_TEST_COUNTS", file.path());
+        test.args(["test", "--workspace"]).env("PG_BIN_DIR", postgres).env("PROVIDENT_TEST_COUNTS", file.path());
         test
     };
     let outcome = run(test().env_remove("PROVIDENT_TEST_PARTITIONS")).and_then(|()| {
@@ -61,6 +72,18 @@ pub(crate) fn contract(Examples { count, seed }: Examples) -> Result<(), Problem
     Ok(())
 }
 
+/// Every host held to the vectors and to requests made at random; others may join.
+pub(crate) fn conformance(random: &Random) -> Result<(), Problem> {
+    conform(&Packages::build(Profile::Debug)?, random)
+}
+
+fn conform(packages: &Packages, Random { count, seed, hosts }: &Random) -> Result<(), Problem> {
+    run(cargo().args(["build", "--workspace", "--example", "conformance"]))?;
+    let mut held = command(target().join("debug/examples/conformance"));
+    held.arg(target().join("conformance")).args([count.to_string(), seed.to_string()]);
+    run(held.args(packages.hosts()).args(hosts))
+}
+
 /// The suites that run on databases, by name.
 fn database_suites(root: &Path) -> Result<Vec<String>, Problem> {
     let folder = root.join("tests/tests");
@@ -81,12 +104,12 @@ fn database_suites(root: &Path) -> Result<Vec<String>, Problem> {
     Ok(suites)
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// Where cargo builds.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
@@ -99,8 +122,13 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Problem> {
     let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
     // Both: what is measured over HTTP is the program beside the one that measures.
     run(cargo().args(["build", "--release", "--package", "provident-bench", "--package", "provident", "--bins"]))?;
-    let bench = target().join("release/provident-bench");
-    run(command(bench).args(arguments).current_dir(root()).env("PG_BIN_DIR", postgres))
+    let mut bench = command(target().join("release/provident-bench"));
+    bench.args(arguments).current_dir(root()).env("PG_BIN_DIR", postgres);
+    if arguments.iter().all(|word| word.starts_with('-')) || arguments.iter().any(|word| word == "embed") {
+        let packages = Packages::build(Profile::Release)?;
+        bench.env("PROVIDENT_BENCH_PYTHON", &packages.python).env("PROVIDENT_LIBRARY", &packages.library);
+    }
+    run(&mut bench)
 }
 
 /// The service under a load tool: of the release build where there is one, since making one takes long.
@@ -145,6 +173,7 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
         need::cargo_deny()?;
         need::schemathesis(root())?;
         need::client_languages()?;
+        need::languages_of_packages()?;
         need::postgres().map(drop)
     })?;
     steps.run("format", || run(cargo().args(["fmt", "--all", "--check"])))?;

@@ -6,15 +6,45 @@ use super::{Report, Vector};
 use crate::adapter_contract::{Answer, component};
 use crate::program;
 use identity_component::batch;
-use provident_identity::{Adapter, Identity};
+use provident_identity::{Adapter, GovernedSubject, Identity};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// An adapter called as a library.
 pub type NativeAdapter = fn(&str) -> Vec<Answer>;
 
-/// Sends lines and gives back what came.
+/// Sends bytes and gives back what came.
 type Ask<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + 'a;
+/// The same, with the adapter that is to answer.
+type AskWith<'a> = dyn Fn(Option<&str>, &[u8]) -> Result<Vec<u8>, String> + 'a;
+
+/// A way to ask a host of another language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Request lines, answered as a batch.
+    Lines,
+    /// Request lines, each made with the typed calls of its language.
+    Calls,
+    /// Request lines that derive, answered as one list.
+    Many,
+    /// One packed list, as `derive-flat` takes it.
+    Flat,
+}
+
+impl Form {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Calls => "calls",
+            Self::Many => "many",
+            Self::Flat => "flat",
+        }
+    }
+}
 
 const LINE_ONLY: &str = "line-only";
 const PROCESS_ONLY: &str = "process-only";
@@ -129,46 +159,70 @@ pub fn component_calls(vectors: &[Vector], identity: &Identity) -> Report {
 /// The component through the flat form: every derivation in one call.
 #[must_use]
 pub fn flat_form(vectors: &[Vector], identity: &Identity) -> Report {
-    let subject = |vector: &Vector| match vector.request().and_then(Call::read) {
-        Some(Call::Derive(subject)) => Some(subject),
-        _ => None,
-    };
+    flat_lane(vectors, &|packed| identity.derive_flat(packed).map_err(|error| error.to_string()))
+}
+
+/// Any host that takes the flat form.
+#[must_use]
+pub fn flat_lane(vectors: &[Vector], ask: &Ask<'_>) -> Report {
     let mut packed = Vec::new();
-    for subject in vectors.iter().filter_map(subject) {
+    for subject in vectors.iter().filter_map(derived) {
         flat::pack(&subject, &mut packed);
     }
-    let answers = identity.derive_flat(&packed).map_err(|error| error.to_string());
-    let mut answers = match answers.and_then(|answers| flat::read(&answers)) {
-        Ok(answers) => answers.into_iter(),
+    let answers = match ask(&packed).and_then(|answers| flat::read(&answers)) {
+        Ok(answers) => answers,
         Err(error) => return failed(vectors, &error),
     };
+    many_lane(vectors, answers.into_iter().map(|answer| flat_reply(&answer)))
+}
+
+/// The subject of a vector that derives, and is no line.
+fn derived(vector: &Vector) -> Option<GovernedSubject> {
+    match vector.request().filter(|_| !vector.has(LINE_ONLY)).and_then(Call::read) {
+        Some(Call::Derive(subject)) => Some(subject),
+        _ => None,
+    }
+}
+
+/// Replies to the derivations among the vectors, without digests: each is given the one that cannot be wrong.
+fn many_lane(vectors: &[Vector], mut replies: impl Iterator<Item = Value>) -> Report {
     let mut report = Report::default();
     for vector in vectors {
-        let outcome = match subject(vector) {
-            Some(_) => Ok(flat_reply(vector, answers.next())),
+        let outcome = match derived(vector) {
+            Some(_) => Ok(replies.next().unwrap_or_else(|| failure("no answer"))),
             None if vector.has(LINE_ONLY) => Err(LINE_ONLY),
             None => Err(NOT_DERIVE),
         };
-        let echoed = vector.expect.get("id").cloned();
-        report.add(vector, outcome.map(|reply| with_id(reply, echoed)));
+        let outcome = outcome.map(|mut reply| {
+            if let (Some(ok), Some(digest)) =
+                (reply.get_mut("ok").and_then(Value::as_object_mut), vector.expect.pointer("/ok/digest"))
+            {
+                ok.insert("digest".into(), digest.clone());
+            }
+            with_id(reply, vector.expect.get("id").cloned())
+        });
+        report.add(vector, outcome);
     }
     report
 }
 
-/// The flat form gives no digest and no message: here it is given those that cannot be wrong.
-fn flat_reply(vector: &Vector, answer: Option<flat::Answer>) -> Value {
+/// An answer of the flat form as a reply. It has no message: here it is given one.
+fn flat_reply(answer: &flat::Answer) -> Value {
     match answer {
-        Some(Ok(key)) => json!({ "ok": { "key": key, "digest": vector.expect.pointer("/ok/digest") } }),
-        Some(Err((code, field))) => {
+        Ok(key) => json!({ "ok": { "key": key } }),
+        Err((code, field)) => {
             json!({ "error": { "code": code.as_str(), "field": field, "message": "the flat form has none" } })
         }
-        None => failure("no answer"),
     }
 }
 
 /// A lane that could not run at all.
 fn failed(vectors: &[Vector], what: &str) -> Report {
-    Report { failed: vectors.iter().take(1).map(|vector| vector.violation(what)).collect(), ..Report::default() }
+    let mut report = Report::default();
+    for vector in vectors {
+        report.add(vector, Ok(failure(what)));
+    }
+    report
 }
 
 /// The component through batches: all lines together, in as few calls as they fit.
@@ -189,31 +243,59 @@ pub fn batches(vectors: &[Vector], identity: &Identity) -> Report {
 /// The `batch` command of the program: one process for all lines of the identity component, one for each adapter.
 #[must_use]
 pub fn process(vectors: &[Vector]) -> Report {
+    line_lane(&vectors.iter().collect::<Vec<_>>(), &|adapter, lines| {
+        let mut arguments = vec!["batch"];
+        if let Some(adapter) = adapter {
+            arguments.extend(["--adapter", adapter]);
+        }
+        let run = program::run(&arguments, lines).map_err(|error| error.to_string())?;
+        let wrote = String::from_utf8_lossy(&run.stderr);
+        // 3 says that some requests were refused, as most of these are meant to be.
+        if matches!(run.status.code(), Some(0 | 3)) { Ok(run.stdout) } else { Err(format!("{}: {wrote}", run.status)) }
+    })
+}
+
+/// Any host that speaks the line protocol over bytes, asked once for all lines of the identity component and once for
+/// each adapter.
+#[must_use]
+pub fn line_lane(vectors: &[&Vector], ask: &AskWith<'_>) -> Report {
     let mut groups: BTreeMap<Option<&str>, Vec<&Vector>> = BTreeMap::new();
     for vector in vectors {
         groups.entry(vector.adapter()).or_default().push(vector);
     }
     let mut report = Report::default();
     for (adapter, vectors) in groups {
-        let mut arguments = vec!["batch"];
-        if let Some(adapter) = adapter {
-            arguments.extend(["--adapter", adapter]);
-        }
-        let ask = |lines: &[u8]| {
-            let run = program::run(&arguments, lines).map_err(|error| error.to_string())?;
-            let wrote = String::from_utf8_lossy(&run.stderr);
-            // 3 says that some requests were refused, as most of these are meant to be.
-            if matches!(run.status.code(), Some(0 | 3)) {
-                Ok(run.stdout)
-            } else {
-                Err(format!("{}: {wrote}", run.status))
-            }
-        };
-        let group = joined(&vectors, usize::MAX, &ask);
-        report.passed += group.passed;
-        report.failed.extend(group.failed);
+        report.join(joined(&vectors, usize::MAX, &|lines| ask(adapter, lines)));
     }
     report
+}
+
+/// A host of another language: what it is asked in each form it knows, `ask` being told which.
+#[must_use]
+pub fn host(vectors: &[Vector], form: Form, ask: &AskWith<'_>) -> Report {
+    match form {
+        Form::Lines => line_lane(&vectors.iter().collect::<Vec<_>>(), ask),
+        Form::Flat => flat_lane(vectors, &|packed| ask(None, packed)),
+        Form::Calls => {
+            let can = |vector: &&Vector| !vector.has(LINE_ONLY) && !vector.has(PROCESS_ONLY);
+            let mut report = line_lane(&vectors.iter().filter(can).collect::<Vec<_>>(), ask);
+            for vector in vectors.iter().filter(|vector| !can(vector)) {
+                report.add(vector, Err(if vector.has(LINE_ONLY) { LINE_ONLY } else { PROCESS_ONLY }));
+            }
+            report
+        }
+        Form::Many => {
+            let asked = vectors.iter().filter(|vector| derived(vector).is_some());
+            let lines: Vec<u8> = asked.flat_map(|vector| [vector.line(), b"\n".to_vec()].concat()).collect();
+            match ask(None, &lines) {
+                Ok(replies) => {
+                    let replies = String::from_utf8_lossy(&replies).into_owned();
+                    many_lane(vectors, replies.split_inclusive('\n').map(read_reply))
+                }
+                Err(error) => failed(vectors, &error),
+            }
+        }
+    }
 }
 
 /// Sends lines together, as many as fit, and compares reply by reply; what must stand at the start goes alone.

@@ -1,0 +1,137 @@
+//! The packages that load the components in other languages: built, tested, and held to conformance.
+//!
+//! A package is a folder of `embed/`. What they are made of is put into `target/embed`: the component files, as the
+//! program exports them, the C host, an environment for Python.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::need;
+use crate::process::{Problem, cargo, command, run};
+use crate::task::{root, target};
+
+/// The components a package carries.
+const COMPONENTS: [&str; 3] = ["identity", "fake", "microsoft"];
+
+/// Whether for people who only run the suites, or for measuring and giving away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+impl Profile {
+    fn folder(self) -> PathBuf {
+        target().join(if self == Self::Debug { "debug" } else { "release" })
+    }
+
+    /// The C library.
+    pub(crate) fn library(self) -> PathBuf {
+        let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+        self.folder().join(format!("{prefix}provident_c{suffix}"))
+    }
+}
+
+/// Every package, ready to be run.
+#[derive(Debug)]
+pub(crate) struct Packages {
+    pub(crate) library: PathBuf,
+    c_host: PathBuf,
+    pub(crate) python: PathBuf,
+}
+
+impl Packages {
+    /// Builds what the packages need of this repository, and then each of them.
+    pub(crate) fn build(profile: Profile) -> Result<Self, Problem> {
+        need::c_compiler()?;
+        need::wasm_target()?;
+        need::languages_of_packages()?;
+        let mut build = cargo();
+        // Not `--package` in debug builds, as with the suites.
+        match profile {
+            Profile::Debug => build.args(["build", "--workspace", "--lib", "--bins"]),
+            Profile::Release => {
+                build.args(["build", "--release", "--package", "provident", "--package", "provident-c"])
+            }
+        };
+        run(&mut build)?;
+        let components = components(&profile.folder())?;
+        let library = profile.library();
+        let c_host = c_host(&library)?;
+        node(&components)?;
+        let python = python(&components)?;
+        Ok(Self { library, c_host, python })
+    }
+
+    /// The commands that start the hosts, for conformance.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let host = |program: &Path, file: &str| format!("{} {}", program.display(), root().join(file).display());
+        vec![
+            self.c_host.display().to_string(),
+            host(Path::new("php"), "embed/php/tests/host.php"),
+            host(Path::new("node"), "embed/node/tests/host.mjs"),
+            host(&self.python, "embed/python/tests/host.py"),
+        ]
+    }
+
+    /// The packages' own tests; those of the C library are suites of its crate.
+    pub(crate) fn test(&self) -> Result<(), Problem> {
+        let folder = |name: &str| root().join("embed").join(name);
+        let mut php = command("php");
+        run(php.arg("tests/run.php").current_dir(folder("php")).env("PROVIDENT_LIBRARY", &self.library))?;
+        run(command("npm").args(["test", "--silent"]).current_dir(folder("node")))?;
+        let mut python = command(&self.python);
+        python.args(["-m", "unittest", "discover", "--start-directory", "tests"]).env("PYTHONDONTWRITEBYTECODE", "1");
+        run(python.current_dir(folder("python")))
+    }
+}
+
+fn folder() -> PathBuf {
+    target().join("embed")
+}
+
+fn made(folder: &Path) -> Result<(), Problem> {
+    fs::create_dir_all(folder).map_err(|error| Problem::new(format!("cannot make `{}`: {error}", folder.display())))
+}
+
+/// The component files, as the program has them embedded.
+pub(crate) fn components(programs: &Path) -> Result<PathBuf, Problem> {
+    let folder = folder().join("components");
+    made(&folder)?;
+    for name in COMPONENTS {
+        let mut export = command(programs.join("provident"));
+        run(export.args(["component", "export", name]).arg(folder.join(format!("{name}.wasm"))))?;
+    }
+    Ok(folder)
+}
+
+fn c_host(library: &Path) -> Result<PathBuf, Problem> {
+    let (source, program) = (root().join("embed/c"), folder().join("c-host"));
+    let beside = library.parent().unwrap_or(Path::new("."));
+    let mut cc = command("cc");
+    cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", "-I"]).arg(source.join("include")).arg("-o");
+    cc.arg(&program).arg(source.join("tests/host.c")).arg("-L").arg(beside).arg("-lprovident_c");
+    run(cc.arg(format!("-Wl,-rpath,{}", beside.display())))?;
+    Ok(program)
+}
+
+/// What jco makes of the components, with the tools the lock file names.
+fn node(components: &Path) -> Result<(), Problem> {
+    let package = root().join("embed/node");
+    let (lock, installed) = (package.join("package-lock.json"), package.join("node_modules/.package-lock.json"));
+    let newer = |file: &Path| fs::metadata(file).and_then(|meta| meta.modified()).ok();
+    if newer(&installed).is_none_or(|installed| newer(&lock).is_some_and(|lock| lock > installed)) {
+        run(command("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(&package))?;
+    }
+    run(command("node").arg("scripts/build.mjs").arg(components).current_dir(&package))
+}
+
+/// An environment with the package in it, as it is developed.
+fn python(components: &Path) -> Result<PathBuf, Problem> {
+    let package = root().join("embed/python");
+    let python =
+        need::python_environment("python", &package.join("requirements.txt"), "the package for Python runs on it")?;
+    run(command(&python).arg("scripts/build.py").arg(components).current_dir(&package))?;
+    Ok(python)
+}
