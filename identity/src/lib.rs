@@ -20,7 +20,9 @@ mod runner;
 mod tally;
 
 pub use adapter::{Adapted, Adapter, AdapterDescription, Items, Refusal};
-pub use embedded::{ComponentDescription, Pinned, adapters, component_file, components, embedded_codes, engine_version};
+pub use embedded::{
+    ComponentDescription, Pinned, adapters, component_file, components, embedded_codes, engine_version,
+};
 pub use error::{CallError, ComponentError};
 pub use identity::{About, Decision, DerivedKey, Described, Identity, Limits, ParsedKey};
 pub use lines::{Answered, Lines};

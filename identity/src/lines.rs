@@ -204,8 +204,8 @@ fn is_ok(reply: &str) -> bool {
 mod adapt {
     use super::{Adapter, ErrorCode, RawValue, Refused, Reply};
     use crate::adapter::Items;
-    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
     use serde::Deserialize as DeriveDeserialize;
+    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
     use std::fmt;
 
     /// The members of an object, in the order they were given; null is absent.

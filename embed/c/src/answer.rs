@@ -6,10 +6,7 @@ use crate::refusal::Refusal;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Does a call and puts its answer, or its refusal, into `out`.
-pub(crate) fn answer(
-    out: Option<Place<provident_bytes>>,
-    call: impl FnOnce() -> Result<Vec<u8>, Refusal>,
-) -> i32 {
+pub(crate) fn answer(out: Option<Place<provident_bytes>>, call: impl FnOnce() -> Result<Vec<u8>, Refusal>) -> i32 {
     let Some(out) = out else { return PROVIDENT_NO_PLACE };
     // Nothing half done is seen after a panic: tables are changed by one step, and an instance of a component that was
     // in a call is not used again.

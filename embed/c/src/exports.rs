@@ -159,8 +159,7 @@ pub unsafe extern "C" fn provident_batch(
     out: *mut provident_bytes,
 ) -> i32 {
     // SAFETY: as the caller promises, for the time of this call.
-    let (ndjson, out) =
-        unsafe { (Lent::new(ndjson, length, "ndjson"), Place::new(out, provident_bytes::EMPTY)) };
+    let (ndjson, out) = unsafe { (Lent::new(ndjson, length, "ndjson"), Place::new(out, provident_bytes::EMPTY)) };
     answer(out, || {
         let identity = table::identity(identity, "identity")?;
         let adapter = if adapter == 0 { None } else { Some(table::adapter(adapter, "adapter")?) };
@@ -185,8 +184,7 @@ pub unsafe extern "C" fn provident_derive_flat(
     out: *mut provident_bytes,
 ) -> i32 {
     // SAFETY: as the caller promises, for the time of this call.
-    let (records, out) =
-        unsafe { (Lent::new(records, length, "records"), Place::new(out, provident_bytes::EMPTY)) };
+    let (records, out) = unsafe { (Lent::new(records, length, "records"), Place::new(out, provident_bytes::EMPTY)) };
     answer(out, || {
         let identity = table::identity(identity, "identity")?;
         identity.derive_flat(records.bytes()?).map_err(Refusal::of("records"))
@@ -208,8 +206,7 @@ pub unsafe extern "C" fn provident_adapt(
     out: *mut provident_bytes,
 ) -> i32 {
     // SAFETY: as the caller promises, for the time of this call.
-    let (document, out) =
-        unsafe { (Lent::new(document, length, "document"), Place::new(out, provident_bytes::EMPTY)) };
+    let (document, out) = unsafe { (Lent::new(document, length, "document"), Place::new(out, provident_bytes::EMPTY)) };
     answer(out, || {
         let adapter = table::adapter(adapter, "adapter")?;
         let bytes = document.bytes()?.len();

@@ -9,7 +9,6 @@ use std::slice;
 
 /// Bytes of the library, yours until you give them back with `provident_bytes_free`. `data` is NULL when `length` is 0.
 /// Text in them is UTF-8 and does not end in a NUL byte.
-#[expect(non_camel_case_types, reason = "the name it has in C")]
 #[repr(C)]
 #[derive(Debug)]
 pub struct provident_bytes {
