@@ -114,9 +114,9 @@ int32_t provident_adapter_open_file(const uint8_t *path,
 int32_t provident_close(provident_handle handle, provident_bytes *out);
 
 /**
- * What is open under a handle, as one JSON object: "component" (`identity` or the adapter's name), "component_sha256",
- * "engine", "library_version"; then for an identity component "grammar_version", "contract_version" and "limits", for
- * an adapter "provider_key", "version" and "entity_types".
+ * What is open under a handle, as one JSON object: `component` ("identity" or the adapter's name), `component_sha256`,
+ * `engine`, `library_version`; then for an identity component `grammar_version`, `contract_version` and `limits`, for
+ * an adapter `provider_key`, `version` and `entity_types`.
  *
  * Promised by the caller: `out` is NULL or a place to write to.
  */

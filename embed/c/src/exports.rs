@@ -129,9 +129,9 @@ pub unsafe extern "C" fn provident_close(handle: provident_handle, out: *mut pro
     answer(out, || table::remove(handle, "handle").map(|()| Vec::new()))
 }
 
-/// What is open under a handle, as one JSON object: "component" (`identity` or the adapter's name), "component_sha256",
-/// "engine", "library_version"; then for an identity component "grammar_version", "contract_version" and "limits", for
-/// an adapter "provider_key", "version" and "entity_types".
+/// What is open under a handle, as one JSON object: `component` ("identity" or the adapter's name), `component_sha256`,
+/// `engine`, `library_version`; then for an identity component `grammar_version`, `contract_version` and `limits`, for
+/// an adapter `provider_key`, `version` and `entity_types`.
 ///
 /// # Safety
 ///

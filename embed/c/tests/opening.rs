@@ -1,4 +1,6 @@
 //! How long opening takes. Nothing is compiled for what is embedded, and a component file is compiled once.
+
+#![cfg(test)]
 #![expect(unsafe_code, reason = "the functions are those C calls")]
 
 use provident_c::exports::{

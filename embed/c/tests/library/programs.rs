@@ -1,12 +1,11 @@
 //! The programs of C: what the example prints, how the library takes abuse and threads, and that it loses no memory.
 
-mod compiling;
-
-use compiling::{Linked, answer, compile, crate_folder, program, quietly, under_valgrind};
+use super::compiling::{Linked, answer, compile, crate_folder, library_folder, program, quietly, under_valgrind};
 use provident_identity::component_file;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// What the example prints but for messages.
 const SHOWN: &[&str] = &[
@@ -57,7 +56,7 @@ fn files() -> (tempfile::TempDir, String) {
 
 /// The program ends with the line number of the first thing that was not as it must be.
 #[track_caller]
-fn abuses(command: &mut std::process::Command, folder: &Path, sha256: &str) {
+fn abuses(command: &mut Command, folder: &Path, sha256: &str) {
     let told = answer(command.arg(folder).arg(sha256), b"");
     assert_eq!(String::from_utf8(told).unwrap(), "held\n");
 }
@@ -87,6 +86,13 @@ fn threads_and_forked_processes_get_the_same_keys() {
 fn threads_misuse_no_memory() {
     let threads = compile("tests/threads.c", Linked::Shared);
     assert_eq!(String::from_utf8(answer(&mut under_valgrind(&threads), b"")).unwrap(), "held\n");
+}
+
+#[test]
+fn a_host_handles_its_own_faults_and_the_library_stays() {
+    let loaded = compile("tests/loaded.c", Linked::Later);
+    let told = answer(Command::new(loaded).arg(library_folder().join("libprovident_c.so")), b"");
+    assert_eq!(String::from_utf8(told).unwrap(), "held\n");
 }
 
 #[test]

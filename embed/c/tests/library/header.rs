@@ -1,8 +1,6 @@
 //! The header: it is what the source says, C and C++ take it, and the library has exactly its functions.
 
-mod compiling;
-
-use compiling::{crate_folder, library_folder, quietly};
+use super::compiling::{crate_folder, library_folder, quietly};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
@@ -19,7 +17,7 @@ fn made() -> String {
     String::from_utf8(header).unwrap().replace(" * # Safety\n *\n * ", " * Promised by the caller: ")
 }
 
-/// Renewed by `PROVIDENT_RENEW=1 cargo test -p provident-c --test header`.
+/// Made anew by `PROVIDENT_RENEW=1 cargo test -p provident-c --test library`.
 #[test]
 fn it_is_what_the_source_says() {
     let path = crate_folder().join("include/provident.h");

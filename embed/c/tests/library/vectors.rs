@@ -1,9 +1,7 @@
 //! The vectors through the library: the host program of C as a process, line by line and packed.
 
-mod compiling;
-
+use super::compiling::{Linked, answer, compile, crate_folder, program};
 use base64::Engine as _;
-use compiling::{Linked, answer, compile, crate_folder, program};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,4 @@
 //! Programs of C: compiled against the library that cargo has just built, and run.
-#![allow(dead_code, clippy::allow_attributes, reason = "every file of tests uses its part of this")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,16 +28,22 @@ pub(crate) fn quietly(command: &mut Command) -> Vec<u8> {
 }
 
 /// How a program gets at the library.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Linked {
     Shared,
     Static,
+    /// By its name, when the program runs.
+    Later,
 }
 
 /// Compiles a program of this crate, warnings being errors.
 pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
     let stem = Path::new(source).file_stem().unwrap().to_str().unwrap();
-    let kind = if linked == Linked::Shared { "shared" } else { "static" };
+    let kind = match linked {
+        Linked::Shared => "shared",
+        Linked::Static => "static",
+        Linked::Later => "later",
+    };
     // Tests run at the same time, each with a program of its own.
     let test = thread::current().name().unwrap_or("test").replace("::", "-");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{stem}-{kind}-{test}"));
@@ -47,6 +52,7 @@ pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
     cc.arg("-I").arg(crate_folder().join("include")).arg(crate_folder().join(source)).arg("-o").arg(&program);
     match linked {
         Linked::Shared => cc.arg("-L").arg(library_folder()).arg("-lprovident_c"),
+        Linked::Later => cc.arg("-ldl"),
         Linked::Static => cc.arg(library_folder().join("libprovident_c.a")).args(["-lm", "-ldl"]),
     };
     quietly(cc.arg("-lpthread"));
