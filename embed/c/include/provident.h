@@ -57,18 +57,20 @@ extern "C" {
 /**
  * Opens the identity component this library carries. Nothing is compiled; opening it again shares what is loaded.
  *
- * Promised by the caller: `opened` and `out` are NULL or places to write to.
+ * The caller promises:
+ * `opened` and `out` are NULL or places to write to.
  */
 int32_t provident_identity_open(provident_handle *opened,
                                 provident_bytes *out);
 
 /**
  * Opens an identity component from a file, which must have this SHA-256 (64 hex digits in lower case). It is compiled
- * for this machine, which takes about a second; in the folder `cache` the result is kept, so that the next process
+ * for this machine, which takes most of a second; in the folder `cache` the result is kept, so that the next process
  * opens it in a millisecond. `cache` NULL: nothing is kept. The folder is made if it is not there, and refused if
  * others than this user or root may write to it, since what is in it is run.
  *
- * Promised by the caller: `path`, `sha256` and `cache` are NULL or point to as many bytes as their lengths say; `opened` and `out` are NULL or
+ * The caller promises:
+ * `path`, `sha256` and `cache` are NULL or point to as many bytes as their lengths say; `opened` and `out` are NULL or
  * places to write to.
  */
 int32_t provident_identity_open_file(const uint8_t *path,
@@ -84,7 +86,8 @@ int32_t provident_identity_open_file(const uint8_t *path,
  * Opens the provider adapter of this name that this library carries. Nothing is compiled; opening it again shares what
  * is loaded.
  *
- * Promised by the caller: `name` is NULL or points to `name_length` bytes; `opened` and `out` are NULL or places to write to.
+ * The caller promises:
+ * `name` is NULL or points to `name_length` bytes; `opened` and `out` are NULL or places to write to.
  */
 int32_t provident_adapter_open(const uint8_t *name,
                                size_t name_length,
@@ -92,9 +95,10 @@ int32_t provident_adapter_open(const uint8_t *name,
                                provident_bytes *out);
 
 /**
- * Opens a provider adapter from a file; all else as `provident_identity_open_file`.
+ * Opens a provider adapter from a file, in all else as `provident_identity_open_file`.
  *
- * Promised by the caller: As `provident_identity_open_file`.
+ * The caller promises:
+ * The same as there.
  */
 int32_t provident_adapter_open_file(const uint8_t *path,
                                     size_t path_length,
@@ -109,7 +113,8 @@ int32_t provident_adapter_open_file(const uint8_t *path,
  * Closes a handle. A call under way in another thread is still answered; every later one is refused with
  * `handle-closed`, and so is closing again.
  *
- * Promised by the caller: `out` is NULL or a place to write to.
+ * The caller promises:
+ * `out` is NULL or a place to write to.
  */
 int32_t provident_close(provident_handle handle, provident_bytes *out);
 
@@ -118,7 +123,8 @@ int32_t provident_close(provident_handle handle, provident_bytes *out);
  * `engine`, `library_version`; then for an identity component `grammar_version`, `contract_version` and `limits`, for
  * an adapter `provider_key`, `version` and `entity_types`.
  *
- * Promised by the caller: `out` is NULL or a place to write to.
+ * The caller promises:
+ * `out` is NULL or a place to write to.
  */
 int32_t provident_about(provident_handle handle,
                         provident_bytes *out);
@@ -128,7 +134,8 @@ int32_t provident_about(provident_handle handle,
  * byte-order mark at its start is ignored, blank lines have no reply, and what is wrong with a line is said in its
  * reply. With an `adapter`, requests to `adapt` are answered too; 0 is none.
  *
- * Promised by the caller: `ndjson` is NULL or points to `length` bytes; `out` is NULL or a place to write to.
+ * The caller promises:
+ * `ndjson` is NULL or points to `length` bytes; `out` is NULL or a place to write to.
  */
 int32_t provident_batch(provident_handle identity,
                         provident_handle adapter,
@@ -140,7 +147,8 @@ int32_t provident_batch(provident_handle identity,
  * Derives many keys from a packed list, and answers with a packed list: the form for large numbers. At most 1 MiB; the
  * layout stands at `keys.derive-flat` in the contract and in the README.
  *
- * Promised by the caller: `records` is NULL or points to `length` bytes; `out` is NULL or a place to write to.
+ * The caller promises:
+ * `records` is NULL or points to `length` bytes; `out` is NULL or a place to write to.
  */
 int32_t provident_derive_flat(provident_handle identity,
                               const uint8_t *records,
@@ -152,7 +160,8 @@ int32_t provident_derive_flat(provident_handle identity,
  * {"items":[{"descriptor":{…}}|{"error":{"position","code","field","message"}}]}, with an item for every object, in
  * order. At most 8 MiB of UTF-8.
  *
- * Promised by the caller: `document` is NULL or points to `length` bytes; `out` is NULL or a place to write to.
+ * The caller promises:
+ * `document` is NULL or points to `length` bytes; `out` is NULL or a place to write to.
  */
 int32_t provident_adapt(provident_handle adapter,
                         const uint8_t *document,
@@ -167,7 +176,8 @@ const char *provident_version(void);
 /**
  * Gives back what a call has put into `out`. Empty ones may be given back too, or not.
  *
- * Promised by the caller: The bytes were put into an `out` by this library, and were not given back before.
+ * The caller promises:
+ * The bytes were put into an `out` by this library, and were not given back before.
  */
 void provident_bytes_free(provident_bytes bytes);
 

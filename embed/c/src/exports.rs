@@ -37,7 +37,7 @@ pub unsafe extern "C" fn provident_identity_open(opened: *mut provident_handle, 
 }
 
 /// Opens an identity component from a file, which must have this SHA-256 (64 hex digits in lower case). It is compiled
-/// for this machine, which takes about a second; in the folder `cache` the result is kept, so that the next process
+/// for this machine, which takes most of a second; in the folder `cache` the result is kept, so that the next process
 /// opens it in a millisecond. `cache` NULL: nothing is kept. The folder is made if it is not there, and refused if
 /// others than this user or root may write to it, since what is in it is run.
 ///
@@ -88,11 +88,11 @@ pub unsafe extern "C" fn provident_adapter_open(
     answer_handle(opened, out, || Ok(table::insert(open::adapter(name)?)))
 }
 
-/// Opens a provider adapter from a file; all else as `provident_identity_open_file`.
+/// Opens a provider adapter from a file, in all else as `provident_identity_open_file`.
 ///
 /// # Safety
 ///
-/// As `provident_identity_open_file`.
+/// The same as there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn provident_adapter_open_file(
     path: *const u8,

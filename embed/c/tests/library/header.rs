@@ -14,7 +14,7 @@ fn made() -> String {
     let mut header = Vec::new();
     builder.generate().unwrap().write(&mut header);
     // What Rust asks of a comment means nothing to a reader of C.
-    String::from_utf8(header).unwrap().replace(" * # Safety\n *\n * ", " * Promised by the caller: ")
+    String::from_utf8(header).unwrap().replace(" * # Safety\n *\n * ", " * The caller promises:\n * ")
 }
 
 /// Made anew by `PROVIDENT_RENEW=1 cargo test -p provident-c --test library`.
