@@ -98,7 +98,7 @@ int32_t provident_adapter_open(const uint8_t *name,
  * Opens a provider adapter from a file, in all else as `provident_identity_open_file`.
  *
  * The caller promises:
- * The same as there.
+ * What that function asks for.
  */
 int32_t provident_adapter_open_file(const uint8_t *path,
                                     size_t path_length,

@@ -92,7 +92,7 @@ pub unsafe extern "C" fn provident_adapter_open(
 ///
 /// # Safety
 ///
-/// The same as there.
+/// What that function asks for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn provident_adapter_open_file(
     path: *const u8,
