@@ -64,7 +64,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     table.push_str("];\n");
     fs::write(out.join("embedded.rs"), table)?;
+    println!("cargo::rustc-env=PROVIDENT_WASMTIME={}", engine_version(&root)?);
     Ok(())
+}
+
+/// The version of wasmtime that is linked, which wasmtime does not say itself.
+fn engine_version(root: &Path) -> Result<String, Box<dyn Error>> {
+    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
+    let (_, entry) = lock.split_once("\nname = \"wasmtime\"\n").ok_or("Cargo.lock has no wasmtime")?;
+    let (_, version) = entry.split_once("version = \"").ok_or("wasmtime has no version")?;
+    Ok(version.split('"').next().unwrap_or_default().to_owned())
 }
 
 /// One engine for each level of CPU the code is compiled for, the most capable first.

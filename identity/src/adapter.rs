@@ -1,5 +1,7 @@
 //! Provider adapters: raw objects to descriptors. Which providers are embedded is a row in `build.rs`.
 
+#[cfg(feature = "compile")]
+use crate::cache;
 use crate::embedded;
 use crate::error::ComponentError;
 use crate::model::{ErrorCode, ProviderResourceDescriptor};
@@ -7,6 +9,8 @@ use crate::runner::{Cap, Export, Exports, Runner, check_input, signature};
 use crate::tally::Calls;
 use serde::Serialize;
 use std::fmt;
+#[cfg(feature = "compile")]
+use std::path::Path;
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentType, Instance, Lift};
 
@@ -36,6 +40,29 @@ pub struct Refusal {
     pub field: String,
     /// For people.
     pub message: String,
+}
+
+/// The answers to one document as JSON: `{"items":[{"descriptor":…}|{"error":{code,field,message,position}}]}`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Items {
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Item {
+    Descriptor(Box<ProviderResourceDescriptor>),
+    Error(Refusal),
+}
+
+impl From<Vec<Result<Adapted, Refusal>>> for Items {
+    fn from(answers: Vec<Result<Adapted, Refusal>>) -> Self {
+        let item = |answer| match answer {
+            Ok(Adapted { descriptor, .. }) => Item::Descriptor(Box::new(descriptor)),
+            Err(refusal) => Item::Error(refusal),
+        };
+        Self { items: answers.into_iter().map(item).collect() }
+    }
 }
 
 /// What an adapter says of itself.
@@ -103,6 +130,19 @@ impl Adapter {
     #[cfg(feature = "compile")]
     pub fn from_file(file: &[u8], sha256: &str) -> Result<Self, ComponentError> {
         let runner = Runner::open(embedded::compile(file, sha256)?, MEMORY_BYTES)?;
+        Ok(Self { runner, sha256: sha256.to_owned() })
+    }
+
+    /// Opens a component file, which must be the one that was pinned, and compiles it only once: its code is kept in
+    /// `folder`, which is made for this user alone if it is not there, and used only if nobody else may write to it.
+    /// Elsewhere than on Unix the caller vouches for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::from_file`]; `cache-not-private`; `cache-unusable` where the folder cannot be made, read or written.
+    #[cfg(feature = "compile")]
+    pub fn from_file_cached(file: &[u8], sha256: &str, folder: &Path) -> Result<Self, ComponentError> {
+        let runner = Runner::open(cache::load(file, sha256, folder)?, MEMORY_BYTES)?;
         Ok(Self { runner, sha256: sha256.to_owned() })
     }
 

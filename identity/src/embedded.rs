@@ -61,12 +61,26 @@ pub(crate) fn load(name: &str) -> Result<Component, ComponentError> {
 /// Compiles a component file, if it is the one that was pinned.
 #[cfg(feature = "compile")]
 pub(crate) fn compile(file: &[u8], expected: &str) -> Result<Component, ComponentError> {
+    check_pinned(file, expected)?;
+    Component::from_binary(engine()?, file).map_err(|error| unusable(&error))
+}
+
+/// Refuses a component file that is not the one that was pinned.
+#[cfg(feature = "compile")]
+pub(crate) fn check_pinned(file: &[u8], expected: &str) -> Result<(), ComponentError> {
     use sha2::{Digest, Sha256};
     let actual = hex::encode(Sha256::digest(file));
-    if actual != expected {
-        return Err(ComponentError::DigestMismatch { expected: expected.to_owned(), actual });
+    if actual == expected {
+        Ok(())
+    } else {
+        Err(ComponentError::DigestMismatch { expected: expected.to_owned(), actual })
     }
-    Component::from_binary(engine()?, file).map_err(|error| unusable(&error))
+}
+
+/// What runs the components, and its version: `wasmtime 48.0.8`.
+#[must_use]
+pub const fn engine_version() -> &'static str {
+    concat!("wasmtime ", env!("PROVIDENT_WASMTIME"))
 }
 
 /// The embedded components, the identity component first.

@@ -1,6 +1,7 @@
 //! What can go wrong in a call: the input was refused, or the component itself failed.
 
 use crate::model::IdentityError;
+use std::io;
 
 /// A component could not be opened, or did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,12 @@ pub enum ComponentError {
     /// The call needed more memory than its cap.
     #[error("the component ran out of memory")]
     OutOfMemory,
+    /// Others than this user or root own the folder compiled code is kept in, or may write to it.
+    #[error("the cache folder can be written by others than this user")]
+    CacheNotPrivate,
+    /// The folder compiled code is kept in cannot be made, read or written.
+    #[error("the cache folder cannot be used: {0}")]
+    CacheUnusable(io::ErrorKind),
 }
 
 impl ComponentError {
@@ -51,6 +58,8 @@ impl ComponentError {
             Self::Trapped => "component-trapped",
             Self::OutOfFuel => "component-out-of-fuel",
             Self::OutOfMemory => "component-out-of-memory",
+            Self::CacheNotPrivate => "cache-not-private",
+            Self::CacheUnusable(_) => "cache-unusable",
         }
     }
 
@@ -63,6 +72,8 @@ impl ComponentError {
         "component-trapped",
         "component-out-of-fuel",
         "component-out-of-memory",
+        "cache-not-private",
+        "cache-unusable",
     ];
 }
 

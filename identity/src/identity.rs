@@ -1,5 +1,7 @@
 //! The identity component: keys, descriptors, decisions.
 
+#[cfg(feature = "compile")]
+use crate::cache;
 use crate::embedded;
 use crate::error::{CallError, ComponentError};
 use crate::model::{
@@ -10,6 +12,8 @@ use crate::runner::{Cap, Export, Exports, Runner, check_input, signature};
 use crate::tally::Calls;
 use serde::Serialize;
 use std::fmt;
+#[cfg(feature = "compile")]
+use std::path::Path;
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentType, Instance, Lift, Lower};
 
@@ -214,11 +218,12 @@ impl Exports for IdentityExports {
 /// The identity component, ready to be called from any thread.
 pub struct Identity {
     runner: Runner<IdentityExports>,
+    sha256: String,
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").finish_non_exhaustive()
+        f.debug_struct("Identity").field("sha256", &self.sha256).finish_non_exhaustive()
     }
 }
 
@@ -229,7 +234,8 @@ impl Identity {
     ///
     /// `component-unusable` where the embedded code does not fit this machine.
     pub fn embedded() -> Result<Self, ComponentError> {
-        Ok(Self { runner: Runner::open(embedded::load("identity")?, MEMORY_BYTES)? })
+        let sha256 = embedded::find("identity")?.file.sha256.to_owned();
+        Ok(Self { runner: Runner::open(embedded::load("identity")?, MEMORY_BYTES)?, sha256 })
     }
 
     /// Compiles and opens a component file, which must be the one that was pinned.
@@ -239,7 +245,27 @@ impl Identity {
     /// `component-digest-mismatch`; `component-unusable` where it is not a component of this contract.
     #[cfg(feature = "compile")]
     pub fn from_file(file: &[u8], sha256: &str) -> Result<Self, ComponentError> {
-        Ok(Self { runner: Runner::open(embedded::compile(file, sha256)?, MEMORY_BYTES)? })
+        let runner = Runner::open(embedded::compile(file, sha256)?, MEMORY_BYTES)?;
+        Ok(Self { runner, sha256: sha256.to_owned() })
+    }
+
+    /// Opens a component file, which must be the one that was pinned, and compiles it only once: its code is kept in
+    /// `folder`, which is made for this user alone if it is not there, and used only if nobody else may write to it.
+    /// Elsewhere than on Unix the caller vouches for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::from_file`]; `cache-not-private`; `cache-unusable` where the folder cannot be made, read or written.
+    #[cfg(feature = "compile")]
+    pub fn from_file_cached(file: &[u8], sha256: &str, folder: &Path) -> Result<Self, ComponentError> {
+        let runner = Runner::open(cache::load(file, sha256, folder)?, MEMORY_BYTES)?;
+        Ok(Self { runner, sha256: sha256.to_owned() })
+    }
+
+    /// Lower-case hex SHA-256 of the component.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// What its calls have taken since it was opened.

@@ -8,6 +8,8 @@
 //! [`Lines`] (the line protocol over byte streams).
 
 mod adapter;
+#[cfg(feature = "compile")]
+mod cache;
 mod config;
 mod embedded;
 mod error;
@@ -17,8 +19,10 @@ mod model;
 mod runner;
 mod tally;
 
-pub use adapter::{Adapted, Adapter, AdapterDescription, Refusal};
-pub use embedded::{ComponentDescription, Pinned, adapters, component_file, components, embedded_codes};
+pub use adapter::{Adapted, Adapter, AdapterDescription, Items, Refusal};
+pub use embedded::{
+    ComponentDescription, Pinned, adapters, component_file, components, embedded_codes, engine_version,
+};
 pub use error::{CallError, ComponentError};
 pub use identity::{About, Decision, DerivedKey, Described, Identity, Limits, ParsedKey};
 pub use lines::{Answered, Lines};

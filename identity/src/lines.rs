@@ -5,7 +5,7 @@
 
 use crate::adapter::Adapter;
 use crate::identity::Identity;
-use crate::model::{ErrorCode, ProviderResourceDescriptor};
+use crate::model::ErrorCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, Read, Write};
@@ -202,23 +202,11 @@ fn is_ok(reply: &str) -> bool {
 
 /// The op `adapt`: `{"op":"adapt","input":{"raw":…}}`, answered with one item for every object in `raw`.
 mod adapt {
-    use super::{Adapter, ErrorCode, ProviderResourceDescriptor, RawValue, Refused, Reply};
-    use crate::adapter::Refusal;
+    use super::{Adapter, ErrorCode, RawValue, Refused, Reply};
+    use crate::adapter::Items;
+    use serde::Deserialize as DeriveDeserialize;
     use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-    use serde::{Deserialize as DeriveDeserialize, Serialize};
     use std::fmt;
-
-    #[derive(Serialize)]
-    pub(super) struct Items {
-        items: Vec<Item>,
-    }
-
-    #[derive(Serialize)]
-    #[serde(rename_all = "snake_case")]
-    enum Item {
-        Descriptor(Box<ProviderResourceDescriptor>),
-        Error(Refusal),
-    }
 
     /// The members of an object, in the order they were given; null is absent.
     #[derive(Default)]
@@ -278,7 +266,7 @@ mod adapt {
         }
         let id = members.get("id").and_then(text);
         Some(match items(adapter, &members) {
-            Ok(items) => Reply { id, ok: Some(Items { items }), error: None },
+            Ok(items) => Reply { id, ok: Some(items), error: None },
             Err(error) => Reply { id, ok: None, error: Some(error) },
         })
     }
@@ -287,7 +275,7 @@ mod adapt {
         serde_json::from_str(value.get()).ok()
     }
 
-    fn items(adapter: &Adapter, members: &Members<'_>) -> Result<Vec<Item>, Refused> {
+    fn items(adapter: &Adapter, members: &Members<'_>) -> Result<Items, Refused> {
         let unknown = |name: &str| Refused::new(ErrorCode::UnknownField.as_str(), name, "not a member here");
         if let Some(name) = members.other_than(&["id", "op", "input"]) {
             return Err(unknown(name));
@@ -304,12 +292,6 @@ mod adapt {
         // A component that failed on this request answers the next one: its instance was thrown away.
         let answers =
             adapter.describe(raw.get()).map_err(|error| Refused::new(error.code(), "raw", error.to_string()))?;
-        Ok(answers
-            .into_iter()
-            .map(|answer| match answer {
-                Ok(object) => Item::Descriptor(Box::new(object.descriptor)),
-                Err(refusal) => Item::Error(refusal),
-            })
-            .collect())
+        Ok(answers.into())
     }
 }

@@ -52,6 +52,13 @@ fn every_failure_of_a_component_is_documented() {
 }
 
 #[test]
+fn every_code_of_the_c_library_is_documented() {
+    let elsewhere: BTreeSet<&str> = all_codes().collect();
+    assert_eq!(provident_c::CODES.iter().find(|code| elsewhere.contains(*code)), None, "registered twice");
+    documents("The C library", provident_c::CODES.iter().copied());
+}
+
+#[test]
 fn every_code_of_the_host_is_documented() {
     documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
 }

@@ -48,9 +48,10 @@ impl Packages {
         need::wasm_target()?;
         need::languages_of_packages()?;
         let mut build = cargo();
-        // Not `--package` in debug builds, as with the suites.
+        // Not `--package` in debug builds, as with the suites; and with an example, which needs what suites need: other
+        // features would build everything again.
         match profile {
-            Profile::Debug => build.args(["build", "--workspace", "--lib", "--bins"]),
+            Profile::Debug => build.args(["build", "--workspace", "--lib", "--bins", "--example", "conformance"]),
             Profile::Release => {
                 build.args(["build", "--release", "--package", "provident", "--package", "provident-c"])
             }

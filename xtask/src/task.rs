@@ -78,7 +78,6 @@ pub(crate) fn conformance(random: &Random) -> Result<(), Problem> {
 }
 
 fn conform(packages: &Packages, Random { count, seed, hosts }: &Random) -> Result<(), Problem> {
-    run(cargo().args(["build", "--workspace", "--example", "conformance"]))?;
     let mut held = command(target().join("debug/examples/conformance"));
     held.arg(target().join("conformance")).args([count.to_string(), seed.to_string()]);
     run(held.args(packages.hosts()).args(hosts))

@@ -1,0 +1,8 @@
+//! The library as others meet it: its header, and programs of C that use it.
+
+#![cfg(test)]
+
+mod compiling;
+mod header;
+mod programs;
+mod vectors;
