@@ -1,22 +1,21 @@
 // The packed bulk form of deriving: subjects in, answers out. The layout is documented once, at `keys.derive-flat` in
 // the contract.
 //
-// This is where a bulk spends its time, so members are read one by one and texts are written byte by byte: for texts of
-// this length a call into the runtime costs more than the loop.
+// This is where a bulk spends its time. Every call into the runtime costs more than the few bytes it moves, so records
+// are put together as one string, a byte a character, which is written and read in one piece.
 
 import { Buffer } from 'node:buffer';
 import { ComponentErrorCode, ErrorCode, SubjectClass } from './enums.js';
 import { ComponentError, IdentityError } from './error.js';
 import { wrongType } from './shape.js';
-import { INPUT_BYTES, checkBytes, isWellFormed } from './text.js';
+import { INPUT_BYTES, checkBytes, checkWellFormed } from './text.js';
 
-/** Bytes before a record's texts: class, flags, two of filling, seven lengths. */
-const HEAD_BYTES = 32;
-const ABSENT = 0xffffffff;
-/** How much is handed over at once: small enough to stay in the processor's cache. */
+/** How many characters of records are handed over at once: few enough to stay in the processor's cache. */
 const CALL_BYTES = 64 << 10;
 /** How many answers are read as one text and then cut: a key that is kept may keep its neighbours, and no more. */
 const KEYS_PER_TEXT = 16;
+/** The length of a text that is not there. */
+const ABSENT = -1;
 
 const CLASSES = new Map(Object.values(SubjectClass).map((name, place) => [name, place]));
 const CODES = Object.values(ErrorCode);
@@ -27,102 +26,110 @@ const FIELDS = [
 ];
 const NOTHING = Object.freeze({});
 
-/** Subjects, packed one after another in a buffer that is used again. */
-export class Packing {
-  #bytes = Buffer.allocUnsafeSlow(CALL_BYTES);
-  #view = new DataView(this.#bytes.buffer);
-  #end = 0;
-
-  /** Whether it is worth keeping: it holds one long record at most. */
-  get isUsual() {
-    return this.#bytes.length === CALL_BYTES;
+/**
+ * One outcome for each subject, in order.
+ *
+ * @param {Iterable<unknown>} subjects
+ * @param {(records: Uint8Array) => Uint8Array} derive
+ * @throws ComponentError `input-too-large` for a subject whose texts are over the limit of one call
+ */
+export function deriveMany(subjects, derive) {
+  const outcomes = [];
+  const packer = new Packer();
+  let records = '';
+  /** Where the outcomes start that wait for an answer: they are null. */
+  let first = 0;
+  const answer = () => {
+    if (records !== '') readAnswers(Buffer.from(derive(Buffer.from(records, 'latin1')).buffer), outcomes, first);
+    records = '';
+    first = outcomes.length;
+  };
+  for (const subject of subjects) {
+    let outcome = null;
+    try {
+      const record = packer.pack(subject);
+      if (records.length + record.length > CALL_BYTES) answer();
+      records += record;
+    } catch (error) {
+      if (!(error instanceof IdentityError)) throw error;
+      outcome = { ok: false, error };
+    }
+    outcomes.push(outcome);
   }
+  answer();
+  return outcomes;
+}
 
-  /** The records; they are written over by the next subject. */
-  take() {
-    const records = this.#bytes.subarray(0, this.#end);
-    this.#end = 0;
-    return records;
-  }
+/** Packs subjects. Remembers the texts that are alike from one to the next, which need not be looked at again. */
+class Packer {
+  #providerKey = '';
+  #resourceType = '';
+  #subjectTypeKey = '';
 
   /**
-   * Packs one more subject; false when the others have to be taken first.
+   * One record, a byte a character.
    *
    * @throws IdentityError what would be refused before a single call, too
    * @throws ComponentError `input-too-large`
    */
-  add(subject) {
-    if (subject === null || typeof subject !== 'object') throw wrongType('input');
+  pack(subject) {
+    if (subject === null || typeof subject !== 'object' || Array.isArray(subject)) throw wrongType('input');
     const identity = subject.identity ?? NOTHING;
-    if (typeof identity !== 'object') throw wrongType('identity');
-    const providerKey = text(identity.providerKey, 'provider_key') ?? '';
-    const resourceType = text(identity.resourceType, 'resource_type') ?? '';
-    const providerResourceId = text(identity.providerResourceId, 'provider_resource_id');
-    const externalId = text(identity.externalId, 'external_id');
-    const discriminator = text(identity.discriminator, 'discriminator');
-    const fingerprint = text(identity.fingerprint, 'fingerprint');
+    if (typeof identity !== 'object' || Array.isArray(identity)) throw wrongType('identity');
+    let providerKey = text(identity.providerKey, 'provider_key') ?? '';
+    let resourceType = text(identity.resourceType, 'resource_type') ?? '';
+    let providerResourceId = text(identity.providerResourceId, 'provider_resource_id');
+    let externalId = text(identity.externalId, 'external_id');
+    let discriminator = text(identity.discriminator, 'discriminator');
+    let fingerprint = text(identity.fingerprint, 'fingerprint');
     const flags =
       flag(identity.builtIn, 1, 'built_in') |
       flag(identity.default, 2, 'default') |
       flag(identity.virtual, 4, 'virtual') |
       flag(identity.tenantOwned, 8, 'tenant_owned');
     const subjectClass = text(subject.subjectClass, 'subject_class');
-    const subjectTypeKey = text(subject.subjectTypeKey, 'subject_type_key') ?? '';
+    let subjectTypeKey = text(subject.subjectTypeKey, 'subject_type_key') ?? '';
     const place = CLASSES.get(subjectClass);
     if (place === undefined) {
       throw IdentityError.of(ErrorCode.InvalidClass, 'subject_class', '`subject_class` is absent, or none of its names');
     }
-    const units =
-      providerKey.length + resourceType.length + length(providerResourceId) + length(externalId) +
-      length(discriminator) + length(fingerprint) + subjectTypeKey.length;
-    const start = this.#end;
-    // No UTF-16 unit becomes more than three bytes.
-    if (start + HEAD_BYTES + units * 3 > this.#bytes.length) {
-      if (start > 0) return false;
-      this.#grow(units);
+    checkBytes(
+      providerKey.length + resourceType.length + subjectTypeKey.length + length(providerResourceId) +
+        length(externalId) + length(discriminator) + length(fingerprint),
+      INPUT_BYTES,
+    );
+    if (providerKey !== this.#providerKey) {
+      const given = providerKey;
+      providerKey = bytes(given, 'provider_key');
+      if (providerKey === given) this.#providerKey = given;
     }
-    const view = this.#view;
-    view.setUint32(start, place | (flags << 8), true);
-    let at = start + HEAD_BYTES;
-    at = this.#write(at, start + 4, providerKey, 'provider_key');
-    at = this.#write(at, start + 8, resourceType, 'resource_type');
-    at = this.#write(at, start + 12, providerResourceId, 'provider_resource_id');
-    at = this.#write(at, start + 16, externalId, 'external_id');
-    at = this.#write(at, start + 20, discriminator, 'discriminator');
-    at = this.#write(at, start + 24, fingerprint, 'fingerprint');
-    at = this.#write(at, start + 28, subjectTypeKey, 'subject_type_key');
-    checkBytes(at - start - HEAD_BYTES, INPUT_BYTES);
-    this.#end = at;
-    return true;
-  }
-
-  /** Writes one text and its length; gives where the next one goes. */
-  #write(at, lengthAt, given, field) {
-    if (given === undefined) {
-      this.#view.setUint32(lengthAt, ABSENT, true);
-      return at;
+    if (resourceType !== this.#resourceType) {
+      const given = resourceType;
+      resourceType = bytes(given, 'resource_type');
+      if (resourceType === given) this.#resourceType = given;
     }
-    const bytes = this.#bytes;
-    let end = at;
-    for (let index = 0; index < given.length; index++) {
-      const unit = given.charCodeAt(index);
-      if (unit > 0x7f) {
-        if (!isWellFormed(given)) {
-          throw IdentityError.of(ErrorCode.InvalidUtf8, field, `\`${field}\` has a lone surrogate`);
-        }
-        end = at + bytes.utf8Write(given, at);
-        break;
-      }
-      bytes[end++] = unit;
+    providerResourceId = bytes(providerResourceId, 'provider_resource_id');
+    externalId = bytes(externalId, 'external_id');
+    discriminator = bytes(discriminator, 'discriminator');
+    fingerprint = bytes(fingerprint, 'fingerprint');
+    if (subjectTypeKey !== this.#subjectTypeKey) {
+      const given = subjectTypeKey;
+      subjectTypeKey = bytes(given, 'subject_type_key');
+      if (subjectTypeKey === given) this.#subjectTypeKey = given;
     }
-    this.#view.setUint32(lengthAt, end - at, true);
-    return end;
-  }
-
-  #grow(units) {
-    checkBytes(units, INPUT_BYTES);
-    this.#bytes = Buffer.allocUnsafeSlow(HEAD_BYTES + units * 3);
-    this.#view = new DataView(this.#bytes.buffer);
+    let record = head(
+      place | (flags << 8),
+      providerKey.length, resourceType.length, lengthOf(providerResourceId), lengthOf(externalId),
+      lengthOf(discriminator), lengthOf(fingerprint), subjectTypeKey.length,
+    );
+    record += providerKey;
+    record += resourceType;
+    if (providerResourceId !== undefined) record += providerResourceId;
+    if (externalId !== undefined) record += externalId;
+    if (discriminator !== undefined) record += discriminator;
+    if (fingerprint !== undefined) record += fingerprint;
+    record += subjectTypeKey;
+    return record;
   }
 }
 
@@ -139,38 +146,35 @@ function flag(value, bit, field) {
 }
 
 const length = (value) => (value === undefined ? 0 : value.length);
+const lengthOf = (value) => (value === undefined ? ABSENT : value.length);
 
-/**
- * One outcome for each subject, in order.
- *
- * @param {Iterable<unknown>} subjects
- * @param {Packing} packing an empty one
- * @param {(records: Uint8Array) => Uint8Array} derive
- */
-export function deriveMany(subjects, packing, derive) {
-  const outcomes = [];
-  /** Where the packed ones among the outcomes start; each is null until it is answered. */
-  let first = 0;
-  const answer = () => {
-    const records = packing.take();
-    if (records.length > 0) readAnswers(Buffer.from(derive(records).buffer), outcomes, first);
-    first = outcomes.length;
-  };
-  for (const subject of subjects) {
-    let outcome = null;
-    try {
-      if (!packing.add(subject)) {
-        answer();
-        packing.add(subject);
-      }
-    } catch (error) {
-      if (!(error instanceof IdentityError)) throw error;
-      outcome = { ok: false, error };
-    }
-    outcomes.push(outcome);
+/** A text in UTF-8, a byte a character: ASCII is what it is. */
+function bytes(value, field) {
+  if (value === undefined || Buffer.byteLength(value) === value.length) return value;
+  checkWellFormed(value, field);
+  return Buffer.from(value).latin1Slice();
+}
+
+/** Heads made before. Most records of a list have one of a few: it says classes, flags and lengths, and no text. */
+const HEADS = new Array(256);
+
+/** A record's head, a byte a character. */
+function head(classAndFlags, a, b, c, d, e, f, g) {
+  const slot = (classAndFlags + a * 3 + b * 5 + c * 7 + d * 11 + e * 13 + f * 17 + g * 19) & 255;
+  const known = HEADS[slot];
+  if (
+    known !== undefined && known.classAndFlags === classAndFlags && known.a === a && known.b === b && known.c === c &&
+    known.d === d && known.e === e && known.f === f && known.g === g
+  ) {
+    return known.text;
   }
-  answer();
-  return outcomes;
+  const made = new Uint8Array(32);
+  const view = new DataView(made.buffer);
+  // An absent text's length is the greatest there is.
+  [classAndFlags, a, b, c, d, e, f, g].forEach((number, index) => view.setUint32(index * 4, number, true));
+  const head = Buffer.from(made.buffer).latin1Slice();
+  HEADS[slot] = { classAndFlags, a, b, c, d, e, f, g, text: head };
+  return head;
 }
 
 /** Puts answers in the places of the outcomes that wait for one. */

@@ -3,7 +3,7 @@
 import { Component } from './component.js';
 import { ErrorCode } from './enums.js';
 import { IdentityError } from './error.js';
-import { Packing, deriveMany } from './flat.js';
+import { deriveMany } from './flat.js';
 import { answerLines } from './lines.js';
 import { DECISION, DESCRIPTOR, SUBJECT, giveName, readRecord, wrongType } from './shape.js';
 import { INPUT_BYTES, checkTexts, readText } from './text.js';
@@ -25,8 +25,6 @@ function readKey(key) {
 
 export class Identity {
   #component = new Component('identity', MEMORY_BYTES);
-  /** Reused; out of here while a list is packed. */
-  #packing;
 
   static open() {
     return new Identity();
@@ -42,16 +40,9 @@ export class Identity {
       throw IdentityError.of(ErrorCode.MalformedRequest, 'input', '`input` is no list of subjects');
     }
     this.#component.checkOpen();
-    const packing = this.#packing ?? new Packing();
-    this.#packing = undefined;
-    try {
-      return deriveMany(subjects, packing, (records) =>
-        this.#component.call(({ keys }) => keys.deriveFlat(records), refusedOne),
-      );
-    } finally {
-      packing.take();
-      if (packing.isUsual) this.#packing = packing;
-    }
+    return deriveMany(subjects, (records) =>
+      this.#component.call(({ keys }) => keys.deriveFlat(records), refusedOne),
+    );
   }
 
   parse(key) {
@@ -105,7 +96,6 @@ export class Identity {
 
   close() {
     this.#component.close();
-    this.#packing = undefined;
   }
 }
 
