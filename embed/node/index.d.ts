@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 // Provident's identity components in Node.js. Codes: docs/codes.md of the project; contract: its wit/ folder.
 
 /** What kind of thing a governed subject is. Decides the form its key may take. */
@@ -409,8 +410,11 @@ export declare class Identity {
   /** Versions and limits. */
   about(): About;
 
-  /** Lets go of the component. Later calls are `handle-closed`; closing again does nothing. Also `Symbol.dispose`. */
+  /** Lets go of the component. Later calls are `handle-closed`; closing again does nothing. */
   close(): void;
+
+  /** `close`, for `using`. Where Node.js has no `Symbol.dispose` (before 18.18) it is not there. */
+  [Symbol.dispose](): void;
 }
 
 /** A provider adapter: turns one provider's raw objects into descriptors. */
@@ -435,8 +439,11 @@ export declare class Adapter {
   /** Which provider it speaks for, and which types it knows. */
   about(): AdapterDescription;
 
-  /** Lets go of the adapter. Later calls are `handle-closed`; closing again does nothing. Also `Symbol.dispose`. */
+  /** Lets go of the adapter. Later calls are `handle-closed`; closing again does nothing. */
   close(): void;
+
+  /** `close`, for `using`. Where Node.js has no `Symbol.dispose` (before 18.18) it is not there. */
+  [Symbol.dispose](): void;
 }
 
 /** Lower-case hex SHA-256 of every component file the package was built from, by name. */
