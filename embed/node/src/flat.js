@@ -14,6 +14,8 @@ import { INPUT_BYTES, checkBytes, checkWellFormed } from './text.js';
 const CALL_BYTES = 16 << 10;
 /** How many answers are read as one text and then cut: a key that is kept may keep its neighbours, and no more. */
 const KEYS_PER_TEXT = 16;
+/** Bytes before a record's texts: class, flags, two of filling, seven lengths. */
+const HEAD_BYTES = 32;
 /** The length of a text that is not there. */
 const ABSENT = -1;
 
@@ -137,6 +139,7 @@ class Packer {
     if (discriminator !== undefined) record += discriminator;
     if (fingerprint !== undefined) record += fingerprint;
     record += subjectTypeKey;
+    checkBytes(record.length - HEAD_BYTES, INPUT_BYTES);
     return record;
   }
 }
@@ -176,7 +179,7 @@ function head(classAndFlags, a, b, c, d, e, f, g) {
   ) {
     return known.text;
   }
-  const made = new Uint8Array(32);
+  const made = new Uint8Array(HEAD_BYTES);
   const view = new DataView(made.buffer);
   // An absent text's length is the greatest there is.
   [classAndFlags, a, b, c, d, e, f, g].forEach((number, index) => view.setUint32(index * 4, number, true));

@@ -64,9 +64,8 @@ class Lines {
       this.#endLine();
       start = end + 1;
     }
-    this.#keep(bytes.subarray(start));
     // What is kept for later must not change with the caller's buffer.
-    this.#pieces = this.#pieces.map((piece) => Buffer.from(piece));
+    this.#keep(Buffer.from(bytes.subarray(start, start + KEPT_BYTES)));
     return this.#give();
   }
 
