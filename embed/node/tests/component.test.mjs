@@ -75,46 +75,11 @@ test('a missing file, and a list of components that is none', () => {
 
 const KEY = 'provider:fake:policy:w:w:id:1';
 
-test('an exhausted stack leaves nothing half done behind', () => {
-  const identity = Identity.open();
-  const expected = identity.parse(KEY);
-  const seen = new Map();
-  // Down until nothing is left of the stack; on the way back up each frame asks with a little more of it.
-  const dive = () => {
-    try {
-      dive();
-    } catch { /* the stack is full */ }
-    if (seen.get('answered') > 3) return;
-    let told = 'answered';
-    try {
-      assert.deepEqual(identity.parse(KEY), expected);
-    } catch (error) {
-      told = error.code ?? error.name;
-    }
-    seen.set(told, (seen.get(told) ?? 0) + 1);
-  };
-  dive();
-  assert.ok(seen.size > 1, 'some calls had no stack left');
-  for (const told of seen.keys()) assert.ok(['answered', 'component-trapped', 'RangeError'].includes(told), told);
-  assert.deepEqual(identity.parse(KEY), expected);
-});
-
-test('a component that ran out of stack has trapped, and the next call is answered by a new instance', () => {
-  const component = new Component('identity', 16 << 20);
-  const instances = new Set();
-  const down = (instance) => {
-    instances.add(instance);
-    instance.keys.parse(KEY);
-    down(instance);
-  };
-  assert.throws(() => component.call(down), (error) => {
-    assert.ok(error instanceof ComponentError);
-    assert.equal(error.code, 'component-trapped');
-    assert.ok(error.cause instanceof RangeError);
-    return true;
-  });
-  assert.equal(component.call((instance) => (instances.add(instance), instance.keys.parse(KEY))).value, '1');
-  assert.equal(instances.size, 2);
+test('an exhausted stack traps, and leaves nothing half done behind', () => {
+  // In a process of its own: Node.js 18 ends one in which anything makes a promise at the end of the stack while
+  // asynchronous hooks are on, as they are in its test runner.
+  const run = spawnSync(process.execPath, [fileURLToPath(new URL('exhausted.mjs', import.meta.url))], { encoding: 'utf8' });
+  assert.equal(run.status, 0, run.stderr);
 });
 
 test('a trap is a ComponentError, and its instance answers nothing any more', () => {
