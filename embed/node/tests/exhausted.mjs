@@ -49,7 +49,9 @@ function dive() {
   };
   down();
   assert.ok(seen.size > 1, 'some calls had no stack left');
-  for (const told of seen.keys()) assert.ok(['answered', 'component-trapped', 'RangeError'].includes(told), told);
+  // A regular expression that finds no stack to be compiled on is a SyntaxError; Node.js 18 needs one.
+  const known = ['answered', 'component-trapped', 'RangeError', 'SyntaxError'];
+  for (const told of seen.keys()) assert.ok(known.includes(told), told);
   assert.deepEqual(identity.parse(KEY), expected);
 }
 
