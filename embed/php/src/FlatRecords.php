@@ -6,6 +6,8 @@ namespace Provident\Identity;
 
 use function ord;
 use function pack;
+use function range;
+use function str_split;
 use function strlen;
 use function substr;
 
@@ -21,17 +23,21 @@ use function substr;
 final class FlatRecords
 {
     private const ABSENT = 0xFFFFFFFF;
+    private const THREE_ABSENT = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
 
-    /** The place of each class in the contract, by its name. */
-    private const PLACES = [
-        'policy' => 0,
-        'foundation' => 1,
-        'assignment_target' => 2,
-        'virtual_assignment_target' => 3,
-        'provider_builtin' => 4,
-        'provider_default' => 5,
-        'unsupported' => 6,
-        'unknown' => 7,
+    /** Lengths under this stand in the table of words. */
+    private const SHORT = 256;
+
+    /** Where the heads of records of each class begin in the table of words; the flags, times 8, are added. */
+    private const HEADS = [
+        'policy' => 256,
+        'foundation' => 257,
+        'assignment_target' => 258,
+        'virtual_assignment_target' => 259,
+        'provider_builtin' => 260,
+        'provider_default' => 261,
+        'unsupported' => 262,
+        'unknown' => 263,
     ];
 
     /** Where a refusal points, by its number. */
@@ -50,40 +56,74 @@ final class FlatRecords
         'request',
     ];
 
-    /** One subject as a record. */
-    public static function record(GovernedSubject $subject): string
+    /** @var list<string>|null */
+    private static ?array $words = null;
+
+    /**
+     * Words of four bytes, little-endian: the lengths under 256 in their places, then the head of a record for each
+     * class and combination of flags. Looking one up costs less than packing it.
+     *
+     * @return list<string>
+     */
+    public static function words(): array
+    {
+        if (self::$words === null) {
+            $numbers = range(0, self::SHORT - 1);
+            for ($head = 0; $head < 128; $head++) {
+                $numbers[] = $head & 7 | $head >> 3 << 8;
+            }
+            self::$words = str_split(pack('V*', ...$numbers), 4);
+        }
+        return self::$words;
+    }
+
+    /**
+     * One subject as a record.
+     *
+     * @param list<string> $words as {@see words()} gives them
+     */
+    public static function record(GovernedSubject $subject, array $words): string
     {
         $identity = $subject->identity;
-        // The second byte, in place.
-        $head = self::PLACES[$subject->subjectClass->value];
+        $head = self::HEADS[$subject->subjectClass->value];
         if ($identity->builtIn) {
-            $head |= 0x100;
+            $head += 8;
         }
         if ($identity->default) {
-            $head |= 0x200;
+            $head += 16;
         }
         if ($identity->virtual) {
-            $head |= 0x400;
+            $head += 32;
         }
         if ($identity->tenantOwned) {
-            $head |= 0x800;
+            $head += 64;
         }
+        $provider = $identity->providerKey;
+        $resource = $identity->resourceType;
         $id = $identity->providerResourceId;
         $external = $identity->externalId;
         $discriminator = $identity->discriminator;
         $fingerprint = $identity->fingerprint;
-        return pack(
-            'V8',
-            $head,
-            strlen($identity->providerKey),
-            strlen($identity->resourceType),
+        $type = $subject->subjectTypeKey;
+        if (
+            $external === null && $discriminator === null && $fingerprint === null && $id !== null
+            && (strlen($provider) | strlen($resource) | strlen($id) | strlen($type)) < self::SHORT
+        ) {
+            // As nearly all are: an id and nothing else.
+            $absent = self::THREE_ABSENT;
+            // One string: what is joined of two is copied twice.
+            return "{$words[$head]}{$words[strlen($provider)]}{$words[strlen($resource)]}{$words[strlen($id)]}$absent{$words[strlen($type)]}$provider$resource$id$type";
+        }
+        return $words[$head] . pack(
+            'V7',
+            strlen($provider),
+            strlen($resource),
             $id === null ? self::ABSENT : strlen($id),
             $external === null ? self::ABSENT : strlen($external),
             $discriminator === null ? self::ABSENT : strlen($discriminator),
             $fingerprint === null ? self::ABSENT : strlen($fingerprint),
-            strlen($subject->subjectTypeKey),
-        ) . "{$identity->providerKey}{$identity->resourceType}"
-            . "$id$external$discriminator$fingerprint{$subject->subjectTypeKey}";
+            strlen($type),
+        ) . "$provider$resource$id$external$discriminator$fingerprint$type";
     }
 
     /**
@@ -98,7 +138,10 @@ final class FlatRecords
         $at = 0;
         while ($at + 4 <= $length) {
             if ($answers[$at] === "\0") {
-                $bytes = ord($answers[$at + 2]) | ord($answers[$at + 3]) << 8;
+                $bytes = ord($answers[$at + 2]);
+                if ($answers[$at + 3] !== "\0") {
+                    $bytes |= ord($answers[$at + 3]) << 8;
+                }
                 $at += 4;
                 $answered[] = CanonicalSubjectKey::fromStored(substr($answers, $at, $bytes));
                 $at += $bytes;

@@ -85,11 +85,12 @@ final class Identity
         $library = $this->handle->library;
         $answers = [];
         $records = '';
+        $words = FlatRecords::words();
         foreach ($subjects as $subject) {
             if (!$subject instanceof GovernedSubject) {
                 throw new \TypeError('a subject is a GovernedSubject, not ' . get_debug_type($subject));
             }
-            $record = FlatRecords::record($subject);
+            $record = FlatRecords::record($subject, $words);
             if (strlen($records) + strlen($record) > self::CALL_BYTES) {
                 if ($records !== '') {
                     FlatRecords::read($library->deriveFlat($number, $records), $answers);
