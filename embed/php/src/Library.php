@@ -88,6 +88,21 @@ final class Library
         return (string) file_get_contents(__DIR__ . '/provident.h');
     }
 
+    /**
+     * The same for `ffi.preload` and `FFI::load()`, which read in the header itself what to load.
+     *
+     * @throws LibraryMissing
+     * @throws LibraryUnusable
+     */
+    public static function preloadHeader(?string $path = null): string
+    {
+        $path = self::find($path);
+        if (preg_match('/["\\\\\x00-\x1F]/', $path) === 1) {
+            throw new LibraryUnusable('the path of the library cannot be written in a header');
+        }
+        return '#define FFI_SCOPE "' . self::SCOPE . "\"\n#define FFI_LIB \"$path\"\n" . self::header();
+    }
+
     /** The library's own version. */
     public function version(): string
     {
@@ -171,9 +186,23 @@ final class Library
     private static function open(string $path): self
     {
         try {
-            return new self(\FFI::cdef(self::header(), $path));
+            $library = new self(\FFI::cdef(self::header(), $path));
+            self::keep($path);
+            return $library;
         } catch (\FFI\Exception $error) {
             throw new LibraryUnusable($error->getMessage());
+        }
+    }
+
+    /**
+     * Keeps the library in this process. PHP would unload it at the end of each request, and with it what is compiled
+     * and shared in it.
+     */
+    private static function keep(string $path): void
+    {
+        if (PHP_OS_FAMILY !== 'Windows') {
+            // 1 is RTLD_LAZY. Opened once more than it is closed, it stays.
+            \FFI::cdef('void *dlopen(const char *path, int mode);')->dlopen($path, 1);
         }
     }
 
