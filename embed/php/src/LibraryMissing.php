@@ -11,6 +11,7 @@ final class LibraryMissing extends ProvidentException
 {
     public function __construct(string $source, string $path)
     {
+        $path = (string) preg_replace('/[^ -_a-~]/', '?', $path);
         parent::__construct("library-missing: there is no library at `$path` ($source)");
     }
 
