@@ -104,12 +104,13 @@ pairs($hand, $ours, $clock, 0.5);
 $floor = pairs($hand, $hand, $clock, $seconds / 2);
 $pairs = pairs($hand, $ours, $clock, $seconds);
 $refused = count(array_filter($ours(), static fn (mixed $answer): bool => $answer instanceof Refusal));
-$jit = function_exists('opcache_get_status') ? (opcache_get_status(false)['jit']['on'] ?? false) : false;
+$opcache = function_exists('opcache_get_status') ? opcache_get_status(false) : false;
 $round = static fn (float $value): float => round($value, 3);
 echo json_encode([
     'figure' => 'P6',
     'host' => 'php',
-    'jit' => $jit,
+    'opcache' => $opcache !== false,
+    'jit' => $opcache['jit']['on'] ?? false,
     'ratio' => $round(quantile($pairs['ratios'], 0.5)),
     'p10' => $round(quantile($pairs['ratios'], 0.1)),
     'p90' => $round(quantile($pairs['ratios'], 0.9)),

@@ -33,7 +33,7 @@ $page = static function (array $options, array $asUser = []) use ($package): arr
     $log = tmpfile();
     $environment = ['PROVIDENT_LIBRARY' => Library::find()] + getenv();
     $command = [...$asUser, PHP_BINARY, ...$options, '-S', $address, "$package/tests/served.php"];
-    $server = proc_open($command, [STDIN, $log, $log], $pipes, null, $environment);
+    $server = proc_open($command, [['file', '/dev/null', 'r'], $log, $log], $pipes, null, $environment);
     try {
         for ($attempt = 0; $attempt < 100; $attempt++) {
             $body = @file_get_contents("http://$address/");
@@ -76,7 +76,7 @@ $fpm = static function (string $user, callable $options) use ($package): array {
     ];
     $log = fopen("$folder/output", 'w');
     $environment = ['PROVIDENT_LIBRARY' => Library::find()] + getenv();
-    $server = proc_open($command, [STDIN, $log, $log], $pipes, null, $environment);
+    $server = proc_open($command, [['file', '/dev/null', 'r'], $log, $log], $pipes, null, $environment);
     try {
         for ($attempt = 0; $attempt < 100 && !file_exists("$folder/socket"); $attempt++) {
             usleep(50_000);
