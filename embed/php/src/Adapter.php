@@ -19,7 +19,7 @@ final class Adapter
     /**
      * Opens an adapter that is inside the library; nothing is compiled.
      *
-     * @param string $name such as `microsoft`
+     * @param string $name as the library knows it
      * @param string|null $library as for {@see Identity::open()}
      * @throws LibraryMissing
      * @throws LibraryUnusable

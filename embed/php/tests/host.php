@@ -32,7 +32,8 @@ switch ($argv[1]) {
     case 'about':
         $about = $identity->about();
         $components = ['identity' => $about->componentSha256];
-        foreach (['fake', 'microsoft'] as $name) {
+        foreach (glob(dirname(__DIR__, 3) . '/adapters/*/Cargo.toml') as $crate) {
+            $name = basename(dirname($crate));
             $components[$name] = Adapter::open($name)->about()->componentSha256;
         }
         echo json_encode([
