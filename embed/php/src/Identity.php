@@ -87,9 +87,6 @@ final class Identity
         $records = '';
         $words = FlatRecords::words();
         foreach ($subjects as $subject) {
-            if (!$subject instanceof GovernedSubject) {
-                throw new \TypeError('a subject is a GovernedSubject, not ' . get_debug_type($subject));
-            }
             $record = FlatRecords::record($subject, $words);
             if (strlen($records) + strlen($record) > self::CALL_BYTES) {
                 if ($records !== '') {

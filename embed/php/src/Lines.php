@@ -14,9 +14,8 @@ final class Lines
 {
     /** A line over this is refused whatever it holds, so no more of it is kept. */
     private const LINE_BYTES = 65_536;
+    /** How much is read, and then answered, at once: with the rest of a line before it, it fits a batch. */
     private const READ_BYTES = 256 << 10;
-    /** When gathered lines are handed over: with one more line they still fit a batch. */
-    private const BATCH_BYTES = (1 << 20) - self::LINE_BYTES - 1_024;
     private const BYTE_ORDER_MARK = "\u{FEFF}";
 
     private string $batch = '';
@@ -80,9 +79,6 @@ final class Lines
     /** @param resource $output */
     private function take(string $line, $output): void
     {
-        if (strlen($this->batch) > self::BATCH_BYTES) {
-            $this->answerBatch($output);
-        }
         if (strlen($line) > self::LINE_BYTES) {
             // The component refuses it by its length; which bytes they are does not matter any more.
             $this->batch .= str_repeat('x', self::LINE_BYTES + 1) . "\n";

@@ -6,6 +6,10 @@ declare(strict_types=1);
 
 header('Content-Type: application/json');
 
+$preloaded = count(array_filter(
+    get_declared_classes(),
+    static fn (string $class): bool => str_starts_with($class, 'Provident\\Identity\\'),
+));
 if (!class_exists('Provident\\Identity\\Identity', false)) {
     require __DIR__ . '/autoload.php';
 }
@@ -23,7 +27,7 @@ try {
 } catch (FFI\Exception) {
     $restricted = true;
 }
-$told = ['sapi' => PHP_SAPI, 'restricted' => $restricted, 'pid' => getmypid()];
+$told = ['sapi' => PHP_SAPI, 'restricted' => $restricted, 'preloaded' => $preloaded, 'pid' => getmypid()];
 try {
     $identity = Identity::open();
     $subject = new GovernedSubject(new ResourceIdentity('fake', 'widget', 'A:1'), SubjectClass::Policy, 'widgetPolicy');

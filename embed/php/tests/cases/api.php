@@ -187,6 +187,7 @@ return [
                 17_000 => "\u{FEFF}" . sprintf($line, $at),
                 18_000 => str_repeat('y', 3_000_000),
                 19_000 => "\xFF" . sprintf($line, $at),
+                19_001 => "\u{FEFF}" . sprintf($line, $at),
                 default => sprintf($line, $at),
             } . ($at === 35_999 ? '' : "\n"));
         }
@@ -196,13 +197,24 @@ return [
         $replies = explode("\n", (string) stream_get_contents($output));
         Check::same('', array_pop($replies));
         Check::same(36_000, count($replies));
-        $expected = [17_000 => 'malformed-request', 18_000 => 'request-too-large', 19_000 => 'invalid-utf8'];
+        $expected = [17_000 => 'malformed-request', 18_000 => 'request-too-large', 19_000 => 'invalid-utf8',
+            19_001 => 'malformed-request'];
         foreach ($replies as $at => $reply) {
             $reply = json_decode($reply);
             isset($expected[$at])
                 ? Check::same($expected[$at], $reply->error->code, "line $at")
                 : Check::same("$at", $reply->id);
         }
+    },
+    'a line without end is not kept' => static function (): void {
+        $run = Process::run(
+            [PHP_BINARY, '-d', 'memory_limit=16M', dirname(__DIR__) . '/host.php', 'lines'],
+            str_repeat('z', 40 << 20) . "\n" . '{"op":"digest","input":{"key":"provider:fake:policy:t:r:id:1"}}',
+        );
+        Check::same([0, ''], [$run['status'], $run['stderr']]);
+        $replies = array_map(json_decode(...), explode("\n", $run['stdout']));
+        Check::same('request-too-large', $replies[0]->error->code);
+        Check::true(isset($replies[1]->ok->digest), 'the next line is answered');
     },
     'an adapter describes every object' => static function (): void {
         $adapter = Adapter::open('fake');
@@ -257,6 +269,18 @@ return [
             Check::refused(HandleClosed::class, 'handle-closed', null, $call);
         }
         Check::same(WIDGET, $identity->derive($widget)->value);
+    },
+    'what nobody holds any more is closed' => static function () use ($identity): void {
+        $handle = static fn (Identity|Adapter $of) => (new \ReflectionProperty($of, 'handle'))->getValue($of);
+        foreach ([static fn () => Identity::open(), static fn () => Adapter::open('fake')] as $open) {
+            $mine = $open();
+            $number = $handle($mine)->number();
+            $library = $handle($identity)->library;
+            $library->about($number);
+            unset($mine);
+            $closed = static fn () => $library->about($number);
+            Check::refused(HandleClosed::class, 'handle-closed', null, $closed);
+        }
     },
     'a handle the library does not know is refused by the library' => static function () use ($identity): void {
         $handle = (new \ReflectionProperty($identity, 'handle'))->getValue($identity);

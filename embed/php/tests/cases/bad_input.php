@@ -127,7 +127,9 @@ return [
         }
         foreach (['subject', 'note', 'reason'] as $field) {
             $call = static fn () => $identity->decide($decision([$field => $large]));
-            Check::refused(DecisionRefused::class, 'request-too-large', 'request', $call);
+            $refused = Check::refused(DecisionRefused::class, 'request-too-large', 'request', $call);
+            // In the words of this package: the component was not asked.
+            Check::same('`request`: a line over 65,536 bytes, or a batch over 1 MiB', $refused->refusals[0]->message);
         }
         foreach (['parse', 'digest'] as $op) {
             $call = static fn () => $identity->$op($large);

@@ -7,6 +7,7 @@ declare(strict_types=1);
 namespace Provident\Identity\Tests;
 
 use Provident\Identity\ActorKind;
+use Provident\Identity\Adapter;
 use Provident\Identity\Decision;
 use Provident\Identity\DecisionAction;
 use Provident\Identity\DecisionRefused;
@@ -96,6 +97,8 @@ return [
                     $with(['note' => str_repeat(NOTE, 6_000)]),
                 ))],
                 [ProvidentException::class, static fn () => Decision::fromArray($with(['mode' => 'none']))],
+                [ProvidentException::class, static fn () => $identity->batch(NOTE . "\xFF")],
+                [ProvidentException::class, static fn () => Adapter::open('fake')->describe(NOTE . "\xFF")],
                 [ProvidentException::class, static fn () => Decision::fromArray($with(['actor' => NOTE[0]]))],
                 [ProvidentException::class, static fn () => Decision::fromArray($with(['more' => 1]))],
             ] as $at => [$class, $call]

@@ -106,6 +106,7 @@ $served = static fn (array $told): array => [
     $told['key'] ?? $told['error'],
     $told['described'] ?? 0,
     $told['scope'],
+    $told['preloaded'] === count(glob("$package/src/*.php")),
 ];
 
 return [
@@ -115,30 +116,30 @@ return [
         ]);
         $told = json_decode($run['stdout'], true);
         Check::true(is_array($told), "the page is JSON, not: {$run['stdout']} {$run['stderr']}");
-        Check::same(['cli', false, KEY, 1, true], $served($told));
+        Check::same(['cli', false, KEY, 1, true, true], $served($told));
     },
     'a server, preloaded' => static fn () => Check::same(
-        ['cli-server', true, KEY, 1, true],
+        ['cli-server', true, KEY, 1, true, true],
         $served($page($preloading, $asUser)),
     ),
     'a server, the library preloaded by a setting' => static function () use ($page, $bySetting, $served): void {
         if (posix_geteuid() !== 0) {
             throw new Skipped('needs root');
         }
-        Check::same(['cli-server', true, KEY, 1, true], $served($page($bySetting(Process::folder(), 'root'))));
+        Check::same(['cli-server', true, KEY, 1, true, true], $served($page($bySetting(Process::folder(), 'root'))));
     },
     'a server that did not preload says so' => static function () use ($page): void {
         $told = $page(['-d', 'ffi.enable=preload']);
         Check::same([true, 'library-unusable'], [$told['restricted'], $told['error'] ?? null]);
     },
     'a server where FFI is on needs no preloading' => static fn () => Check::same(
-        ['cli-server', false, KEY, 1, false],
+        ['cli-server', false, KEY, 1, false, false],
         $served($page(['-d', 'ffi.enable=1'])),
     ),
     'PHP-FPM, the library preloaded by a setting' => static function () use ($fpm, $bySetting, $served): string {
         $pages = $fpm('www-data', $bySetting);
         foreach ($pages as $told) {
-            Check::same(['fpm-fcgi', true, KEY, 1, true], $served($told));
+            Check::same(['fpm-fcgi', true, KEY, 1, true, true], $served($told));
         }
         return count(array_unique(array_column($pages, 'pid'))) . ' workers answered ' . count($pages) . ' pages';
     },
@@ -146,7 +147,7 @@ return [
         $options = static fn (string $_, string $user): array =>
             [...$preloading, '-d', "opcache.preload_user=$user"];
         foreach ($fpm('www-data', $options) as $told) {
-            Check::same(['fpm-fcgi', true, KEY, 1, false], $served($told));
+            Check::same(['fpm-fcgi', true, KEY, 1, false, true], $served($told));
         }
     },
 ];
