@@ -29,9 +29,11 @@ final class HandWritten
 
     private const PROVIDER_KEY = '/\A[a-z0-9][a-z0-9_-]{0,63}\z/';
     private const DISCRIMINATOR = '/\A[a-z0-9][a-z0-9._-]*+\z/';
-    private const WHITE_SPACE = '\x{9}-\x{D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}';
+    private const WHITE_SPACE = '\x{9}-\x{D}\x{20}\x{85}\x{A0}\x{1680}'
+        . '\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}';
     private const CONTROL = '\x{0}-\x{1F}\x{7F}-\x{9F}';
-    private const NONCHARACTER = '\x{FDD0}-\x{FDEF}\x{FFFE}\x{FFFF}\x{1FFFE}\x{1FFFF}\x{2FFFE}\x{2FFFF}\x{3FFFE}\x{3FFFF}'
+    private const NONCHARACTER = '\x{FDD0}-\x{FDEF}'
+        . '\x{FFFE}\x{FFFF}\x{1FFFE}\x{1FFFF}\x{2FFFE}\x{2FFFF}\x{3FFFE}\x{3FFFF}'
         . '\x{4FFFE}\x{4FFFF}\x{5FFFE}\x{5FFFF}\x{6FFFE}\x{6FFFF}\x{7FFFE}\x{7FFFF}\x{8FFFE}\x{8FFFF}\x{9FFFE}\x{9FFFF}'
         . '\x{AFFFE}\x{AFFFF}\x{BFFFE}\x{BFFFF}\x{CFFFE}\x{CFFFF}\x{DFFFE}\x{DFFFF}\x{EFFFE}\x{EFFFF}\x{FFFFE}\x{FFFFF}'
         . '\x{10FFFE}\x{10FFFF}';

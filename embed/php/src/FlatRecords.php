@@ -111,7 +111,7 @@ final class FlatRecords
         ) {
             // As nearly all are: an id and nothing else.
             $absent = self::THREE_ABSENT;
-            // One string: what is joined of two is copied twice.
+            // One string, however long the line: what is joined of two is copied twice.
             return "{$words[$head]}{$words[strlen($provider)]}{$words[strlen($resource)]}{$words[strlen($id)]}$absent{$words[strlen($type)]}$provider$resource$id$type";
         }
         return $words[$head] . pack(

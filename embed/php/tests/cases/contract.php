@@ -16,7 +16,7 @@ use Provident\Identity\ResolutionMode;
 use Provident\Identity\SubjectClass;
 use Provident\Identity\SupportLevel;
 
-/** @return array<string, string> the values of an enum of the contract, each with what is said of it */
+// The values of an enum of the contract, each with what is said of it.
 $declared = static function (string $name): array {
     $wit = (string) file_get_contents(dirname(__DIR__, 4) . '/wit/identity.wit');
     Check::same(1, preg_match("/\\benum $name \\{(.*?)\\}/s", preg_replace('/`[^`\n]*`/', '`…`', $wit)), $name);
@@ -27,7 +27,7 @@ $declared = static function (string $name): array {
 $snake = static fn (string $kebab): string => strtr($kebab, '-', '_');
 $values = static fn (string $enum): array => array_map(static fn (\BackedEnum $case) => $case->value, $enum::cases());
 
-/** @return array<string, string> the functions a header declares, their types with `char` for bytes */
+// The functions a header declares, their types with `char` for bytes.
 $functions = static function (string $header): array {
     $header = preg_replace('~/\*.*?\*/|//[^\n]*~s', ' ', $header);
     $found = preg_match_all('/\b(int32_t|const char \*|void)\s*(provident_\w+)\s*\(([^)]*)\)\s*;/', $header, $all);

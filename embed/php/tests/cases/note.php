@@ -46,7 +46,7 @@ return [
         $one = $decision();
         Check::same(NOTE, $one->note());
         $shown = $dumped(static fn () => var_dump($one));
-        Check::true(str_contains($shown, 'provider:fake') && str_contains($shown, '(hidden)'), 'var_dump shows the rest');
+        Check::true(str_contains($shown, 'provider:fake') && str_contains($shown, '(hidden)'), 'the rest is shown');
         $hidden($shown, 'var_dump');
         $hidden(print_r($one, true), 'print_r');
         $hidden(var_export($one, true), 'var_export');

@@ -46,7 +46,8 @@ return [
             throw new Skipped('composer is not installed');
         }
         $environment = ['COMPOSER_ALLOW_SUPERUSER' => '1', 'COMPOSER_HOME' => Process::folder()];
-        $run = Process::run(['composer', 'validate', '--strict', '--no-interaction', "$package/composer.json"], '', $environment);
+        $command = ['composer', 'validate', '--strict', '--no-interaction', "$package/composer.json"];
+        $run = Process::run($command, '', $environment);
         Check::same(0, $run['status'], $run['stdout'] . $run['stderr']);
     },
 ];
