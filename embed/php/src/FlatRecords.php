@@ -4,7 +4,8 @@ declare(strict_types=1);
 
 namespace Provident\Identity;
 
-use function ord;
+use function array_flip;
+use function array_map;
 use function pack;
 use function range;
 use function str_split;
@@ -15,8 +16,7 @@ use function substr;
  * The flat form of deriving: subjects packed into one string, keys read from another. The layout is that of
  * `keys.derive-flat` in the contract.
  *
- * What is written once per subject stands in one method each and calls nothing it need not: this is where the time of
- * a long list goes.
+ * Where the time of a long list goes: what is done for every subject stands in one place and calls nothing it need not.
  *
  * @internal
  */
@@ -59,13 +59,80 @@ final class FlatRecords
     /** @var list<string>|null */
     private static ?array $words = null;
 
+    /** @var array<array-key, int>|null */
+    private static ?array $bytes = null;
+
+    /**
+     * Derives keys: packs subjects into calls of at most so many bytes, and reads what the calls answer.
+     *
+     * @param iterable<GovernedSubject> $subjects
+     * @param \Closure(string): string $call
+     * @return list<CanonicalSubjectKey|Refusal>
+     */
+    public static function derive(iterable $subjects, \Closure $call, int $callBytes): array
+    {
+        $answers = [];
+        $records = '';
+        $words = self::words();
+        $absent = self::THREE_ABSENT;
+        foreach ($subjects as $subject) {
+            if (!$subject instanceof GovernedSubject) {
+                throw new \TypeError('a subject is a GovernedSubject, not ' . get_debug_type($subject));
+            }
+            $identity = $subject->identity;
+            $head = self::HEADS[$subject->subjectClass->value];
+            if ($identity->builtIn) {
+                $head += 8;
+            }
+            if ($identity->default) {
+                $head += 16;
+            }
+            if ($identity->virtual) {
+                $head += 32;
+            }
+            if ($identity->tenantOwned) {
+                $head += 64;
+            }
+            $provider = $identity->providerKey;
+            $resource = $identity->resourceType;
+            $id = $identity->providerResourceId;
+            $type = $subject->subjectTypeKey;
+            if (
+                $id !== null && $identity->externalId === null && $identity->discriminator === null
+                && $identity->fingerprint === null
+                && (($p = strlen($provider)) | ($r = strlen($resource)) | ($i = strlen($id)) | ($t = strlen($type)))
+                    < self::SHORT
+            ) {
+                // As nearly all are: an id and nothing else. One string, since what is joined of two is copied twice.
+                $record = "{$words[$head]}{$words[$p]}{$words[$r]}{$words[$i]}$absent{$words[$t]}$provider$resource$id$type";
+            } else {
+                $record = $words[$head] . self::texts($subject);
+            }
+            if (strlen($records) + strlen($record) > $callBytes) {
+                if ($records !== '') {
+                    self::read($call($records), $answers);
+                    $records = '';
+                }
+                if (strlen($record) > $callBytes) {
+                    $answers[] = Refusal::of(ErrorCode::RequestTooLarge, 'request');
+                    continue;
+                }
+            }
+            $records .= $record;
+        }
+        if ($records !== '') {
+            self::read($call($records), $answers);
+        }
+        return $answers;
+    }
+
     /**
      * Words of four bytes, little-endian: the lengths under 256 in their places, then the head of a record for each
      * class and combination of flags. Looking one up costs less than packing it.
      *
      * @return list<string>
      */
-    public static function words(): array
+    private static function words(): array
     {
         if (self::$words === null) {
             $numbers = range(0, self::SHORT - 1);
@@ -77,53 +144,25 @@ final class FlatRecords
         return self::$words;
     }
 
-    /**
-     * One subject as a record.
-     *
-     * @param list<string> $words as {@see words()} gives them
-     */
-    public static function record(GovernedSubject $subject, array $words): string
+    /** The lengths of all texts of a subject, and the texts. */
+    private static function texts(GovernedSubject $subject): string
     {
         $identity = $subject->identity;
-        $head = self::HEADS[$subject->subjectClass->value];
-        if ($identity->builtIn) {
-            $head += 8;
-        }
-        if ($identity->default) {
-            $head += 16;
-        }
-        if ($identity->virtual) {
-            $head += 32;
-        }
-        if ($identity->tenantOwned) {
-            $head += 64;
-        }
-        $provider = $identity->providerKey;
-        $resource = $identity->resourceType;
         $id = $identity->providerResourceId;
         $external = $identity->externalId;
         $discriminator = $identity->discriminator;
         $fingerprint = $identity->fingerprint;
-        $type = $subject->subjectTypeKey;
-        if (
-            $external === null && $discriminator === null && $fingerprint === null && $id !== null
-            && (strlen($provider) | strlen($resource) | strlen($id) | strlen($type)) < self::SHORT
-        ) {
-            // As nearly all are: an id and nothing else.
-            $absent = self::THREE_ABSENT;
-            // One string, however long the line: what is joined of two is copied twice.
-            return "{$words[$head]}{$words[strlen($provider)]}{$words[strlen($resource)]}{$words[strlen($id)]}$absent{$words[strlen($type)]}$provider$resource$id$type";
-        }
-        return $words[$head] . pack(
+        return pack(
             'V7',
-            strlen($provider),
-            strlen($resource),
+            strlen($identity->providerKey),
+            strlen($identity->resourceType),
             $id === null ? self::ABSENT : strlen($id),
             $external === null ? self::ABSENT : strlen($external),
             $discriminator === null ? self::ABSENT : strlen($discriminator),
             $fingerprint === null ? self::ABSENT : strlen($fingerprint),
-            strlen($type),
-        ) . "$provider$resource$id$external$discriminator$fingerprint$type";
+            strlen($subject->subjectTypeKey),
+        ) . "{$identity->providerKey}{$identity->resourceType}"
+            . "$id$external$discriminator$fingerprint{$subject->subjectTypeKey}";
     }
 
     /**
@@ -132,22 +171,24 @@ final class FlatRecords
      * @param list<CanonicalSubjectKey|Refusal> $answered
      * @throws ComponentFailed if they are not of the layout
      */
-    public static function read(string $answers, array &$answered): void
+    private static function read(string $answers, array &$answered): void
     {
+        // Every byte by its character: looking it up costs less than calling ord().
+        $bytes = self::$bytes ??= array_flip(array_map(chr(...), range(0, 255)));
         $length = strlen($answers);
         $at = 0;
         while ($at + 4 <= $length) {
             if ($answers[$at] === "\0") {
-                $bytes = ord($answers[$at + 2]);
+                $keyBytes = $bytes[$answers[$at + 2]];
                 if ($answers[$at + 3] !== "\0") {
-                    $bytes |= ord($answers[$at + 3]) << 8;
+                    $keyBytes |= $bytes[$answers[$at + 3]] << 8;
                 }
                 $at += 4;
-                $answered[] = CanonicalSubjectKey::fromStored(substr($answers, $at, $bytes));
-                $at += $bytes;
+                $answered[] = CanonicalSubjectKey::fromStored(substr($answers, $at, $keyBytes));
+                $at += $keyBytes;
             } else {
-                $code = ErrorCode::cases()[ord($answers[$at]) - 1] ?? null;
-                $field = self::FIELDS[ord($answers[$at + 1])] ?? null;
+                $code = ErrorCode::cases()[$bytes[$answers[$at]] - 1] ?? null;
+                $field = self::FIELDS[$bytes[$answers[$at + 1]]] ?? null;
                 if ($code === null || $field === null) {
                     break;
                 }

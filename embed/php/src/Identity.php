@@ -83,27 +83,8 @@ final class Identity
     {
         $number = $this->handle->number();
         $library = $this->handle->library;
-        $answers = [];
-        $records = '';
-        $words = FlatRecords::words();
-        foreach ($subjects as $subject) {
-            $record = FlatRecords::record($subject, $words);
-            if (strlen($records) + strlen($record) > self::CALL_BYTES) {
-                if ($records !== '') {
-                    FlatRecords::read($library->deriveFlat($number, $records), $answers);
-                    $records = '';
-                }
-                if (strlen($record) > self::CALL_BYTES) {
-                    $answers[] = Refusal::of(ErrorCode::RequestTooLarge, 'request');
-                    continue;
-                }
-            }
-            $records .= $record;
-        }
-        if ($records !== '') {
-            FlatRecords::read($library->deriveFlat($number, $records), $answers);
-        }
-        return $answers;
+        $call = static fn (string $records): string => $library->deriveFlat($number, $records);
+        return FlatRecords::derive($subjects, $call, self::CALL_BYTES);
     }
 
     /**
