@@ -3,8 +3,10 @@
 declare(strict_types=1);
 
 /*
- * P6 in this process: 1,000 subjects to keys, by hand-written PHP and by the package, objects in and objects out. One
- * line of JSON. `run.php` starts it with and without the JIT; the argument is for how many seconds it runs at least.
+ * P6: 1,000 subjects to keys, by hand-written PHP and by the package, objects in and objects out, in this process; then
+ * the first key of a process against a process that does nothing. One line of JSON each. The argument is for how many
+ * seconds the pairs are measured at least. How PHP is started decides on opcache and the JIT; with the JIT on, which the
+ * command line cannot have for its first key, there is one line.
  */
 
 namespace Provident\Identity\Bench;
@@ -105,6 +107,7 @@ $floor = pairs($hand, $hand, $clock, $seconds / 2);
 $pairs = pairs($hand, $ours, $clock, $seconds);
 $refused = count(array_filter($ours(), static fn (mixed $answer): bool => $answer instanceof Refusal));
 $opcache = function_exists('opcache_get_status') ? opcache_get_status(false) : false;
+$floorIs = quantile($floor['ratios'], 0.5);
 $round = static fn (float $value): float => round($value, 3);
 echo json_encode([
     'figure' => 'P6',
@@ -114,13 +117,49 @@ echo json_encode([
     'ratio' => $round(quantile($pairs['ratios'], 0.5)),
     'p10' => $round(quantile($pairs['ratios'], 0.1)),
     'p90' => $round(quantile($pairs['ratios'], 0.9)),
-    'floor' => $round(quantile($floor['ratios'], 0.5)),
+    'floor' => $round($floorIs),
     'floor_p10' => $round(quantile($floor['ratios'], 0.1)),
     'floor_p90' => $round(quantile($floor['ratios'], 0.9)),
     'ours_ns_per_key' => (int) round(quantile($pairs['b'], 0.5) * 1e9 / SUBJECTS),
     'hand_ns_per_key' => (int) round(quantile($pairs['a'], 0.5) * 1e9 / SUBJECTS),
+    // A machine that measures one thing against itself so badly measures nothing.
+    'void' => $floorIs < 0.95 || $floorIs > 1.05,
     'refused' => $refused,
     'pairs' => count($pairs['ratios']),
     'clock' => $useCpu ? 'cpu' : 'wall',
     'php' => PHP_VERSION,
 ], JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION), "\n";
+
+if ($opcache['jit']['on'] ?? false) {
+    exit(0);
+}
+
+/** Milliseconds that a process takes. */
+function processMs(string ...$arguments): float
+{
+    $started = hrtime(true);
+    $status = proc_close(proc_open([PHP_BINARY, ...$arguments], [], $pipes));
+    $took = (hrtime(true) - $started) / 1e6;
+    return $status === 0 ? $took : throw new \RuntimeException("a process ended with $status");
+}
+
+$ms = ['first' => [], 'empty' => [], 'difference' => []];
+for ($run = -2; $run < 60; $run++) {
+    // Which of them comes first changes, so that neither always follows the other.
+    $first = $run % 2 === 0 ? processMs(__DIR__ . '/first_key.php') : null;
+    $empty = processMs('-r', '');
+    $first ??= processMs(__DIR__ . '/first_key.php');
+    if ($run >= 0) {
+        $ms['first'][] = $first;
+        $ms['empty'][] = $empty;
+        $ms['difference'][] = $first - $empty;
+    }
+}
+echo json_encode([
+    'figure' => 'P6 first key',
+    'host' => 'php',
+    'first_key_ms' => round(quantile($ms['first'], 0.5), 2),
+    'empty_ms' => round(quantile($ms['empty'], 0.5), 2),
+    'difference_ms' => round(quantile($ms['difference'], 0.5), 2),
+    'runs' => count($ms['first']),
+], JSON_THROW_ON_ERROR), "\n";
