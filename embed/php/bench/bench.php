@@ -5,8 +5,8 @@ declare(strict_types=1);
 /*
  * P6: 1,000 subjects to keys, by hand-written PHP and by the package, objects in and objects out, in this process; then
  * the first key of a process against a process that does nothing. One line of JSON each. The argument is for how many
- * seconds the pairs are measured at least. How PHP is started decides on opcache and the JIT; with the JIT on, which the
- * command line cannot have for its first key, there is one line.
+ * seconds the pairs are measured at least. How PHP is started decides on opcache and the JIT. With the JIT on, which a
+ * process that ends after one key has no use for, there is one line.
  */
 
 namespace Provident\Identity\Bench;

@@ -6,6 +6,7 @@ namespace Provident\Identity;
 
 use function array_flip;
 use function array_map;
+use function count;
 use function pack;
 use function range;
 use function str_split;
@@ -68,11 +69,13 @@ final class FlatRecords
      * @param iterable<GovernedSubject> $subjects
      * @param \Closure(string): string $call
      * @return list<CanonicalSubjectKey|Refusal>
+     * @throws ComponentFailed if what a call answers is not of the layout
      */
     public static function derive(iterable $subjects, \Closure $call, int $callBytes): array
     {
         $answers = [];
         $records = '';
+        $count = 0;
         $words = self::words();
         $absent = self::THREE_ABSENT;
         foreach ($subjects as $subject) {
@@ -115,13 +118,18 @@ final class FlatRecords
                 }
                 if (strlen($record) > $callBytes) {
                     $answers[] = Refusal::of(ErrorCode::RequestTooLarge, 'request');
+                    $count++;
                     continue;
                 }
             }
             $records .= $record;
+            $count++;
         }
         if ($records !== '') {
             self::read($call($records), $answers);
+        }
+        if (count($answers) !== $count) {
+            throw self::unreadable();
         }
         return $answers;
     }
@@ -197,7 +205,12 @@ final class FlatRecords
             }
         }
         if ($at !== $length) {
-            throw new ComponentFailed('component-unusable', null, 'an answer is not of the layout of the contract');
+            throw self::unreadable();
         }
+    }
+
+    private static function unreadable(): ComponentFailed
+    {
+        return new ComponentFailed('component-unusable', null, 'the answers are not of the layout of the contract');
     }
 }

@@ -13,6 +13,7 @@ use Provident\Identity\Decision;
 use Provident\Identity\DecisionAction;
 use Provident\Identity\DecisionRefused;
 use Provident\Identity\ErrorCode;
+use Provident\Identity\FlatRecords;
 use Provident\Identity\GovernedSubject;
 use Provident\Identity\Identity;
 use Provident\Identity\IdentityRefused;
@@ -240,6 +241,14 @@ return [
         Check::same('component-unusable', Check::throws(ProvidentException::class, $call)->errorCode());
         $call = static fn () => Identity::openFile("$mine/none.wasm", $digest);
         Check::refused(ComponentFailed::class, 'component-unreadable', 'path', $call);
+    },
+    'answers of another layout' => static function () use ($subject): void {
+        foreach (["\0", "\0\0\5\0four", "\0\0\1\0ab", "\xFF\1\0\0", "\1\x63\0\0", '', "\1\1\0\0\1\1\0\0"] as $answers) {
+            $call = static fn () => FlatRecords::derive([$subject([])], static fn (): string => $answers, 1 << 20);
+            Check::refused(ComponentFailed::class, 'component-unusable', null, $call);
+        }
+        $one = FlatRecords::derive([$subject([])], static fn (): string => "\1\1\0\0", 1 << 20);
+        Check::same([ErrorCode::RequestTooLarge, 'provider_key'], [$one[0]->code, $one[0]->field]);
     },
     'an adapter nobody knows' => static fn () => Check::refused(
         ComponentFailed::class,
