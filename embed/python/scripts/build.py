@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from provident_identity import contract  # noqa: E402
+from provident_identity import contract, engine  # noqa: E402
 from provident_identity.file import NAMES  # noqa: E402
 from provident_identity.world import hold  # noqa: E402
 
@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
     manifest = {}
     for name in NAMES:
         content = (folder / f"{name}.wasm").read_bytes()
-        hold(content, contract.IDENTITY if name == "identity" else contract.ADAPTER)
+        hold(engine.shared(), content, contract.IDENTITY if name == "identity" else contract.ADAPTER)
         write(COMPONENTS / f"{name}.wasm", content)
         manifest[name] = hashlib.sha256(content).hexdigest()
         print(f"{manifest[name]}  {name}.wasm")

@@ -5,6 +5,7 @@ and give is in `model`, what they raise in `errors`.
 """
 
 from .adapter import Adapter
+from .engine import engine_version
 from .errors import ComponentError, DecisionRefused, IdentityError, ProvidentError
 from .identity import Identity
 from .lines import Lines
@@ -30,7 +31,6 @@ from .model import (
     SubjectClass,
     SupportLevel,
 )
-from .runner import engine_version
 
 __version__ = "0.1.0"
 

@@ -29,6 +29,8 @@ class ComponentFile:
     content: bytes
     sha256: str
     """Lower-case hex."""
+    foreign: bool
+    """Whether it is another than those the package was built with."""
 
 
 def embedded(name: str) -> ComponentFile:
@@ -43,7 +45,7 @@ def embedded(name: str) -> ComponentFile:
         raise ComponentError("component-unknown", "the package was made without its components") from None
     except (ValueError, KeyError, TypeError):
         raise ComponentError("component-digest-mismatch", "the manifest of the components is damaged") from None
-    return held(content, sha256)
+    return held(content, sha256, foreign=False)
 
 
 def foreign(path: str | os.PathLike[str], sha256: str) -> ComponentFile:
@@ -52,14 +54,14 @@ def foreign(path: str | os.PathLike[str], sha256: str) -> ComponentFile:
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise ComponentError("component-unusable", f"the component file is over {MAX_FILE_BYTES} bytes")
-    return held(content, sha256)
+    return held(content, sha256, foreign=True)
 
 
-def held(content: bytes, expected: str) -> ComponentFile:
+def held(content: bytes, expected: str, *, foreign: bool) -> ComponentFile:
     actual = hashlib.sha256(content).hexdigest()
     if actual != expected:
         raise ComponentError("component-digest-mismatch", f"the component file has SHA-256 {actual}, not the one pinned")
-    return ComponentFile(content, actual)
+    return ComponentFile(content, actual, foreign)
 
 
 def core_module(content: bytes) -> bytes:

@@ -1,21 +1,23 @@
 """The flat form of deriving: many subjects in one piece of bytes, many answers in another.
 
 The layout stands at `keys.derive-flat` in `wit/`. This is where the time of deriving many keys goes, hence its shape: one
-pass, no call per text. The texts of a subject are joined first; if they are ASCII, as nearly all are, their lengths in
-characters are their lengths in bytes, and they are encoded as one. What is wrong with a subject is only looked for once
-packing has failed.
+pass, and no call per text but that for its length. A record is put together as text of one character a byte: its numbers
+are looked up as such text, and its texts, if they are ASCII, as nearly all are, are such text already. What is wrong with
+a subject that cannot be packed is for a typed call to say.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import product
 
 from .model import ErrorCode, GovernedSubject, SubjectClass
 
-ABSENT = 0xFFFF_FFFF
-HEAD = struct.Struct("<8I")
+LONGEST_CHARACTERS = 1_024
+"""Texts over this are not packed: none of them can be part of a key."""
+ABSENT = "\xff" * 4
+LENGTHS = [struct.pack("<I", length).decode("latin-1") for length in range(4 * LONGEST_CHARACTERS + 1)]
+"""Lengths, as text of one character a byte."""
 CODES = [code.value for code in ErrorCode]
 FIELDS = (
     "",
@@ -31,20 +33,36 @@ FIELDS = (
     "key",
     "request",
 )
+BOTH = (False, True)
 HEADS = {
-    (str(subject_class), built_in, default, virtual, tenant_owned): (
-        place | built_in << 8 | default << 9 | virtual << 10 | tenant_owned << 11
-    )
+    subject_class: {
+        built_in: {
+            default: {
+                virtual: {
+                    tenant_owned: struct.pack(
+                        "<BBxx", place, built_in | default << 1 | virtual << 2 | tenant_owned << 3
+                    ).decode("latin-1")
+                    for tenant_owned in BOTH
+                }
+                for virtual in BOTH
+            }
+            for default in BOTH
+        }
+        for built_in in BOTH
+    }
     for place, subject_class in enumerate(SubjectClass)
-    for built_in, default, virtual, tenant_owned in product((False, True), repeat=4)
 }
 """The first four bytes of a record, by class and flags."""
 
+PACKING_FAILED = (TypeError, AttributeError, LookupError, UnicodeEncodeError)
+Refusal = tuple[str, str]
+"""The code and the field of a refusal."""
+
 
 def pack(subjects: Sequence[GovernedSubject]) -> bytes:
-    """The records of these subjects. Raises something or other if one of them is not what its type says."""
-    pieces: list[bytes] = []
-    add, head, heads, join, absent = pieces.append, HEAD.pack, HEADS, "".join, ABSENT
+    """The records of these subjects. Raises one of `PACKING_FAILED` if one of them is not what its type says, or long."""
+    records: list[str] = []
+    add, heads, lengths, absent, join = records.append, HEADS, LENGTHS, ABSENT, "".join
     for subject in subjects:
         identity = subject.identity
         provider_key = identity.provider_key
@@ -54,6 +72,10 @@ def pack(subjects: Sequence[GovernedSubject]) -> bytes:
         discriminator = identity.discriminator
         fingerprint = identity.fingerprint
         type_key = subject.subject_type_key
+        head = heads[subject.subject_class][identity.built_in][identity.default][identity.virtual][
+            identity.tenant_owned
+        ]
+        # Joining refuses whatever is not text; formatting would not.
         texts = join(
             (
                 provider_key,
@@ -65,49 +87,37 @@ def pack(subjects: Sequence[GovernedSubject]) -> bytes:
                 type_key,
             )
         )
-        first = heads[
-            subject.subject_class, identity.built_in, identity.default, identity.virtual, identity.tenant_owned
-        ]
         if texts.isascii():
             add(
-                head(
-                    first,
-                    len(provider_key),
-                    len(resource_type),
-                    absent if resource_id is None else len(resource_id),
-                    absent if external_id is None else len(external_id),
-                    absent if discriminator is None else len(discriminator),
-                    absent if fingerprint is None else len(fingerprint),
-                    len(type_key),
-                )
+                f"{head}{lengths[len(provider_key)]}{lengths[len(resource_type)]}"
+                f"{absent if resource_id is None else lengths[len(resource_id)]}"
+                f"{absent if external_id is None else lengths[len(external_id)]}"
+                f"{absent if discriminator is None else lengths[len(discriminator)]}"
+                f"{absent if fingerprint is None else lengths[len(fingerprint)]}"
+                f"{lengths[len(type_key)]}{texts}"
             )
         else:
             given = (provider_key, resource_type, resource_id, external_id, discriminator, fingerprint, type_key)
-            add(head(first, *[absent if text is None else len(text.encode()) for text in given]))
-        add(texts.encode())
-    return b"".join(pieces)
+            add(head)
+            records += [absent if text is None else lengths[len(text.encode())] for text in given]
+            add(texts.encode().decode("latin-1"))
+    return join(records).encode("latin-1")
 
 
-PACKING_FAILED = (TypeError, AttributeError, KeyError, UnicodeEncodeError, struct.error)
-
-Refusal = tuple[str, str]
-"""The code and the field of a refusal."""
-
-
-def unpack(answers: bytes, count: int) -> list[str | Refusal]:
-    """The answers to `count` records; fewer, more or other bytes are an `IndexError`."""
+def unpack(answers: bytes, count: int) -> tuple[list[str], dict[int, Refusal]]:
+    """The answers to `count` records: the keys, with refusals by their place. Other bytes than that are an `IndexError`."""
     text = answers.decode("latin-1")
-    found: list[str | Refusal] = []
-    add = found.append
-    at = 0
-    for _ in range(count):
-        start = at + 4
-        if answers[at]:
-            add((CODES[answers[at] - 1], FIELDS[answers[at + 1]]))
-            at = start
-        else:
-            at = start + (answers[at + 2] | answers[at + 3] << 8)
-            add(text[start:at])
-    if at != len(answers):
+    keys: list[str] = []
+    refusals: dict[int, Refusal] = {}
+    add = keys.append
+    end = 0
+    for place in range(count):
+        start = end + 4
+        status = answers[end]
+        end = start + (answers[end + 2] | answers[end + 3] << 8)
+        if status:
+            refusals[place] = CODES[status - 1], FIELDS[answers[start - 3]]
+        add(text[start:end])
+    if end != len(answers):
         raise IndexError("the answers end elsewhere")
-    return found
+    return keys, refusals

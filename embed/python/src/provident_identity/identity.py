@@ -194,17 +194,19 @@ class Identity:
         except flat.PACKING_FAILED:
             records = None
         if records is None or len(records) > INPUT_BYTES:
-            # One of them is not what its type says, or they are long: halves, until it is found or they fit.
+            # One of them cannot be packed, or they are long together: halves, until it is found or they fit.
             if len(subjects) == 1:
                 return [self._derive_one(subjects[0])]
             half = len(subjects) // 2
             return self._derive_chunk(subjects[:half]) + self._derive_chunk(subjects[half:])
-        found = self._call(contract.DERIVE_FLAT, records)
         try:
-            answers = flat.unpack(found, len(subjects))
+            keys, refusals = flat.unpack(self._call(contract.DERIVE_FLAT, records), len(subjects))
         except IndexError:
             raise ComponentError("component-trapped", "the component gave other answers than were asked for") from None
-        return self._explained(subjects, answers)
+        answers = cast("list[str | IdentityError]", keys)
+        if refusals:
+            self._explain(subjects, answers, refusals)
+        return answers
 
     def _derive_one(self, subject: GovernedSubject) -> str | IdentityError:
         try:
@@ -212,34 +214,18 @@ class Identity:
         except IdentityError as error:
             return error.with_traceback(None)
 
-    def _explained(
-        self, subjects: Sequence[GovernedSubject], answers: list[str | flat.Refusal]
-    ) -> list[str | IdentityError]:
-        """Gives refusals their messages, which the flat form has not: the component is asked once more, for those alone."""
-        places = [place for place, answer in enumerate(answers) if answer.__class__ is not str]
-        explained = cast("list[str | IdentityError]", answers)
-        lines: list[str] = []
-        asked: list[int] = []
-        size = 0
-        for place in places:
-            line = json.dumps(request(subjects[place]))
-            if len(line) > LINE_BYTES:
-                explained[place] = self._derive_one(subjects[place])
-                continue
-            if size + len(line) >= INPUT_BYTES:
-                self._explain(explained, asked, lines)
-                lines, asked, size = [], [], 0
-            lines.append(line)
-            asked.append(place)
-            size += len(line) + 1
-        self._explain(explained, asked, lines)
-        return explained
-
-    def _explain(self, explained: list[str | IdentityError], places: list[int], lines: list[str]) -> None:
-        if lines:
-            replies = self._run("\n".join(lines)).rstrip("\n").split("\n")
-            for place, reply in zip(places, replies, strict=True):
-                explained[place] = IdentityError(**json.loads(reply)["error"])
+    def _explain(
+        self, subjects: Sequence[GovernedSubject], answers: list[str | IdentityError], refusals: dict[int, flat.Refusal]
+    ) -> None:
+        """Puts refusals among the answers. The flat form has no messages, so the component is asked for those alone."""
+        lines = [json.dumps(request(subjects[place])) for place in refusals]
+        if sum(map(len, lines)) + len(lines) > INPUT_BYTES or max(map(len, lines)) > LINE_BYTES:
+            for place in refusals:
+                answers[place] = self._derive_one(subjects[place])
+            return
+        replies = self._run("\n".join(lines)).rstrip("\n").split("\n")
+        for (place, (code, field)), reply in zip(refusals.items(), replies, strict=True):
+            answers[place] = IdentityError(code, field, json.loads(reply)["error"]["message"])
 
 
 def request(subject: GovernedSubject) -> dict[str, Any]:

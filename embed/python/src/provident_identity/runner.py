@@ -1,4 +1,4 @@
-"""Runs calls on instances of one component, within limits. The only room that knows wasmtime.
+"""Runs calls on instances of one component, within limits.
 
 Instances are not shared between threads: each call takes an idle one or makes a new one, so any number of threads may
 call at once. An instance whose call failed is thrown away.
@@ -14,17 +14,15 @@ import ctypes
 import os
 import threading
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
-from . import contract
+from . import contract, engine
 from .abi import ADDRESSES, Frame, Function, Trap
-from .cache import CodeCache
 from .errors import ComponentError
-from .file import ComponentFile, core_module, unusable
+from .file import ComponentFile, unusable
 
 FUEL_PER_CALL = 20_000_000_000
 """What one call may burn: seconds of work, not minutes. The largest allowed inputs need a few percent of it."""
@@ -34,49 +32,6 @@ KEPT_INSTANCES = 16
 """More idle instances than this are not kept."""
 PARTS = 16
 TABLE_ELEMENTS = 10_000
-
-
-class Engine:
-    """The engine, once per process."""
-
-    lock = threading.Lock()
-    made: wasmtime.Engine | None = None
-
-    @classmethod
-    def shared(cls) -> wasmtime.Engine:
-        with cls.lock:
-            if cls.made is None:
-                config = wasmtime.Config()
-                config.consume_fuel = True
-                try:
-                    cls.made = wasmtime.Engine(config)
-                except wasmtime.WasmtimeError as error:
-                    raise unusable(str(error)) from None
-            return cls.made
-
-
-def engine_version() -> str:
-    """The engine, and the package that carries it."""
-    return f"wasmtime {version('wasmtime')}"
-
-
-def compiled(file: ComponentFile, code_cache: str | os.PathLike[str] | None) -> wasmtime.Module:
-    """The component's code: from the cache, if there is one and it has it."""
-    engine = Engine.shared()
-    cache = None if code_cache is None else CodeCache(code_cache, engine_version().replace(" ", "-"))
-    code = cache.load(file.sha256) if cache else None
-    if code is not None:
-        try:
-            return wasmtime.Module.deserialize(engine, code)
-        except wasmtime.WasmtimeError:
-            pass  # It is of another engine or machine: compiled anew below.
-    try:
-        module = wasmtime.Module(engine, core_module(file.content))
-        if cache:
-            cache.store(file.sha256, bytes(module.serialize()))
-    except wasmtime.WasmtimeError as error:
-        raise unusable(str(error)) from None
-    return module
 
 
 class Call:
@@ -134,7 +89,7 @@ class Instance:
     """One instance: a memory, a store and the functions of one world."""
 
     def __init__(self, module: wasmtime.Module, functions: Iterable[Function], memory_bytes: int) -> None:
-        self.store = wasmtime.Store(Engine.shared())
+        self.store = wasmtime.Store(engine.shared())
         self.store.set_limits(memory_bytes, TABLE_ELEMENTS, PARTS, PARTS, PARTS)
         self.store.set_fuel(FUEL_PER_CALL)
         self.exported = wasmtime.Instance(self.store, module, []).exports(self.store)
@@ -211,7 +166,7 @@ class Runner:
         self.functions = tuple(functions)
         self.lock = threading.Lock()
         self.idle: list[Instance] = []
-        self.module: wasmtime.Module | None = compiled(file, code_cache)
+        self.module: wasmtime.Module | None = engine.compiled(file, self.functions, code_cache)
         # A first instance, so that a component of another contract is refused here.
         self.idle.append(self.instance())
 

@@ -14,12 +14,10 @@ from wasmtime import component as model
 
 from . import abi, contract
 from .file import unusable
-from .runner import Engine
 
 
-def hold(content: bytes, functions: Iterable[abi.Function]) -> None:
+def hold(engine: wasmtime.Engine, content: bytes, functions: Iterable[abi.Function]) -> None:
     """Raises `component-unusable` unless the component imports nothing and exports these functions."""
-    engine = Engine.shared()
     try:
         kind = model.Component(engine, content).type
         if kind.imports(engine):
