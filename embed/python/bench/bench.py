@@ -44,7 +44,9 @@ def slice_ns(side: Side, given: Sequence[GovernedSubject], expected: list[str | 
 def measure(a: Side, b: Side, given: Sequence[GovernedSubject], seconds: float) -> tuple[list[float], list[int], list[int]]:
     """The ratios of A's time to B's, round by round, and the slices of each."""
     expected = outcome(a(given))
-    ratios, a_ns, b_ns = [], [], []
+    ratios: list[float] = []
+    a_ns: list[int] = []
+    b_ns: list[int] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         first_a, first_b, second_b, second_a = (slice_ns(side, given, expected) for side in (a, b, b, a))

@@ -26,7 +26,7 @@ TEXTS = ("provider_key", "resource_type", "provider_resource_id", "external_id",
 FLAGS = ("built_in", "default", "virtual", "tenant_owned")
 
 
-def with_identity(**members: Any) -> GovernedSubject:
+def with_identity(**members: Any) -> Any:
     return dataclasses.replace(GOOD, identity=dataclasses.replace(GOOD.identity, **members))
 
 

@@ -26,6 +26,10 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def wat(text: str) -> bytes:
+    return bytes(wasmtime.wat2wasm(text))
+
+
 class InAFolder(unittest.TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -74,9 +78,9 @@ class Files(InAFolder):
             "cut short": IDENTITY[: len(IDENTITY) // 2],
             "only its start": IDENTITY[:9],
             "of the other world": FAKE,
-            "without exports": wasmtime.wat2wasm("(component (core module))"),
-            "two modules": wasmtime.wat2wasm("(component (core module) (core module))"),
-            "importing": wasmtime.wat2wasm('(component (import "f" (func)) (core module))'),
+            "without exports": wat("(component (core module))"),
+            "two modules": wat("(component (core module) (core module))"),
+            "importing": wat('(component (import "f" (func)) (core module))'),
             "core only": file.PREAMBLE + b"\x01" + leb(len(core)) + core,
         }
         for name, content in others.items():
@@ -98,7 +102,7 @@ class Files(InAFolder):
         (package / "components").mkdir(parents=True)
 
         def opened() -> Identity:
-            with mock.patch.object(file.resources, "files", return_value=package):
+            with mock.patch("importlib.resources.files", return_value=package):
                 return Identity.embedded()
 
         self.failed("component-unknown", opened)

@@ -1,0 +1,82 @@
+"""Any number of threads may call one object at once."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+from collections.abc import Callable
+
+from provident_identity import (
+    Adapter,
+    ComponentError,
+    GovernedSubject,
+    Identity,
+    IdentityError,
+    ResourceIdentity,
+    SubjectClass,
+)
+from provident_identity.runner import KEPT_INSTANCES
+
+THREADS = 24
+ROUNDS = 40
+
+
+class Threads(unittest.TestCase):
+    def together(self, work: Callable[[int], None]) -> None:
+        """Runs the work in all threads at once; whatever one raises fails the test."""
+        raised: list[BaseException] = []
+        begin = threading.Barrier(THREADS)
+
+        def one(number: int) -> None:
+            begin.wait()
+            try:
+                work(number)
+            except BaseException as error:
+                raised.append(error)
+
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(raised, [])
+
+    def test_every_thread_gets_its_own_answers(self) -> None:
+        with Identity.embedded() as identity, Adapter.embedded("fake") as adapter:
+
+            def work(number: int) -> None:
+                for turn in range(ROUNDS):
+                    name = f"{number}-{turn}"
+                    subject = GovernedSubject(ResourceIdentity("fake", "widget", name), SubjectClass.POLICY, "w")
+                    bad = GovernedSubject(ResourceIdentity("fake", "", name), SubjectClass.POLICY, "w")
+                    key = f"provider:fake:policy:w:widget:id:{name}"
+                    assert identity.derive(subject).key == key
+                    first, second, *_ = identity.derive_many([subject, bad] * 50)
+                    assert first == key and isinstance(second, IdentityError)
+                    assert identity.parse(key).value == name
+                    assert adapter.describe("{}")[0].position == 0
+
+            self.together(work)
+            for runner in (identity._runner, adapter._runner):
+                self.assertTrue(1 <= len(runner.idle) <= KEPT_INSTANCES)
+
+    def test_closing_while_others_call_ends_them_in_order(self) -> None:
+        identity = Identity.embedded()
+        subject = GovernedSubject(ResourceIdentity("fake", "widget", "x"), SubjectClass.POLICY, "w")
+
+        def work(number: int) -> None:
+            if number == 0:
+                identity.close()
+                return
+            for _ in range(ROUNDS):
+                try:
+                    assert identity.derive(subject).key.endswith(":x")
+                except ComponentError as error:
+                    assert error.code == "component-unusable"
+
+        self.together(work)
+        self.assertEqual(identity._runner.idle, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
