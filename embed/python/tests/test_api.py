@@ -86,6 +86,11 @@ class Keys(unittest.TestCase):
             for text in texts
             for subject_class in SubjectClass
         ]
+        # Refused, and far longer as a line than in the flat form.
+        subjects += [
+            GovernedSubject(ResourceIdentity("fake", text, text, text, text, text), SubjectClass.POLICY, text)
+            for text in ("é" * 2_000, "a\0" * 2_000)
+        ]
         one: list[str | IdentityError] = []
         for subject in subjects:
             try:
@@ -97,7 +102,7 @@ class Keys(unittest.TestCase):
 
     def test_a_long_list_of_long_subjects_takes_as_many_calls_as_it_needs(self) -> None:
         subject = GovernedSubject(ResourceIdentity("fake", "widget", "ü" * 150), SubjectClass.POLICY, "w")
-        refused = GovernedSubject(ResourceIdentity("fake", "widget", "x", "y" * 1_000), SubjectClass.POLICY, "w")
+        refused = GovernedSubject(ResourceIdentity("fake", "widget", "x", "y" * 1_024), SubjectClass.POLICY, "w")
         answers = self.identity.derive_many([subject] * 3_000 + [refused] * 3_000)
         self.assertEqual(set(answers[:3_000]), {self.identity.derive(subject).key})
         self.assertEqual({(a.code, a.field) for a in answers[3_000:] if isinstance(a, IdentityError)},

@@ -71,27 +71,33 @@ class Files(InAFolder):
 
     def test_what_is_no_component_of_the_contract_is_unusable(self) -> None:
         core = file.core_module(IDENTITY)
-        others = {
-            "empty": b"",
-            "text": b"no component",
-            "a core module": core,
-            "cut short": IDENTITY[: len(IDENTITY) // 2],
-            "only its start": IDENTITY[:9],
-            "of the other world": FAKE,
-            "without exports": wat("(component (core module))"),
-            "two modules": wat("(component (core module) (core module))"),
-            "importing": wat('(component (import "f" (func)) (core module))'),
-            "core only": file.PREAMBLE + b"\x01" + leb(len(core)) + core,
-        }
-        for name, content in others.items():
-            with self.subTest(name):
+        others = [
+            (b"", "it is no component"),
+            (b"no component", "it is no component"),
+            (core, "it is no component"),
+            (IDENTITY[: len(IDENTITY) // 2], "a section ends early"),
+            (IDENTITY[:9], "it ends early"),
+            (file.PREAMBLE + b"\x01" + b"\xff" * 6, "a number is too long"),
+            (FAKE, "it does not export `keys.derive`"),
+            (wat("(component (core module))"), "it does not export `keys.derive`"),
+            (wat("(component)"), "made of 0 core modules"),
+            (wat("(component (core module) (core module))"), "made of 2 core modules"),
+            (wat('(component (import "f" (func)) (core module))'), "it wants to import something"),
+            (wat('(component (core module (import "a" "b" (func))))'), "it does not export `keys.derive`"),
+            (file.PREAMBLE + b"\x01" + leb(len(core)) + core, "it does not export `keys.derive`"),
+            # The right functions with other types around them: only the component's own types tell.
+            (IDENTITY.replace(b"fingerprint", b"fingermarks"), "`keys.derive` is of another type"),
+            (IDENTITY.replace(b"wrong-arity", b"wrong-count"), "`keys.derive` is of another type"),
+        ]
+        for content, why in others:
+            with self.subTest(why):
                 path = self.write(content)
-                self.failed("component-unusable", lambda: Identity.from_file(path, sha256(content)))
-        # Right functions, with other types around them: only the types of the component itself tell.
-        renamed = IDENTITY.replace(b"fingerprint", b"fingermarks")
-        self.assertEqual(len(renamed), len(IDENTITY))
-        found = self.failed("component-unusable", lambda: Identity.from_file(self.write(renamed), sha256(renamed)))
-        self.assertIn("of another type", str(found))
+                found = self.failed("component-unusable", lambda: Identity.from_file(path, sha256(content)))
+                self.assertIn(why, str(found))
+
+    def test_no_component_is_run_that_wants_to_import_something(self) -> None:
+        for text in ('(component (import "f" (func)) (core module))', '(component (core module) (import "f" (func)))'):
+            self.failed("component-unusable", lambda: file.core_module(wat(text)))
 
     def test_unknown_names(self) -> None:
         for name in ("nobody", "", "identity", "../identity", None):

@@ -77,6 +77,13 @@ class Threads(unittest.TestCase):
         self.together(work)
         self.assertEqual(identity._runner.idle, [])
 
+    def test_an_instance_that_comes_back_after_closing_is_let_go(self) -> None:
+        runner = Identity.embedded()._runner
+        instance = runner.instance()
+        runner.close()
+        runner.keep(instance)
+        self.assertEqual(runner.idle, [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from .model import ErrorCode, GovernedSubject, SubjectClass
 
-LONGEST_CHARACTERS = 1_024
-"""Texts over this are not packed: none of them can be part of a key."""
+LONGEST_BYTES = 4_096
+"""A text over this is not packed, but asked for alone: it is over every limit there is."""
 ABSENT = "\xff" * 4
-LENGTHS = [struct.pack("<I", length).decode("latin-1") for length in range(4 * LONGEST_CHARACTERS + 1)]
+LENGTHS = [struct.pack("<I", length).decode("latin-1") for length in range(LONGEST_BYTES + 1)]
 """Lengths, as text of one character a byte."""
 CODES = [code.value for code in ErrorCode]
 FIELDS = (
