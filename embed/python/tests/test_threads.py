@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import unittest
+import warnings
 from collections.abc import Callable
 
 from provident_identity import (
@@ -76,6 +79,25 @@ class Threads(unittest.TestCase):
 
         self.together(work)
         self.assertEqual(identity._runner.idle, [])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
+    def test_a_forked_process_may_call_and_open(self) -> None:
+        subject = GovernedSubject(ResourceIdentity("fake", "widget", "x"), SubjectClass.POLICY, "w")
+        with Identity.embedded() as identity:
+            key = identity.derive(subject).key
+            with warnings.catch_warnings():
+                # Newer versions of Python warn of threads; those of the other tests have ended.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
+            if child == 0:
+                same = False
+                try:
+                    signal.alarm(60)
+                    same = identity.derive(subject).key == key and Identity.embedded().derive(subject).key == key
+                finally:
+                    os._exit(0 if same else 1)
+            _, status = os.waitpid(child, 0)
+        self.assertEqual(status, 0)
 
     def test_an_instance_that_comes_back_after_closing_is_let_go(self) -> None:
         runner = Identity.embedded()._runner

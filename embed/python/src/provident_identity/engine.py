@@ -22,6 +22,8 @@ LOCK = threading.Lock()
 def made() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.consume_fuel = True
+    # Threads that compile are gone after a fork, and the child would wait for them for ever.
+    config.parallel_compilation = False
     return wasmtime.Engine(config)
 
 
