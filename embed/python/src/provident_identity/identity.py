@@ -1,0 +1,241 @@
+"""The identity component: keys, descriptors, decisions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, cast, overload
+
+from . import contract, file, flat
+from .abi import Function, Refused
+from .errors import ComponentError, DecisionRefused, IdentityError
+from .model import About, Decision, DerivedKey, Described, GovernedSubject, ParsedKey, ProviderResourceDescriptor
+from .runner import Runner, check_input
+
+MEMORY_BYTES = 16 << 20
+"""The memory cap of an identity instance."""
+INPUT_BYTES = 1 << 20
+"""What the texts of one typed call, or one batch, may have together."""
+LINES_PER_CALL = 4_096
+"""How many request lines are answered at once: replies can be many times as long as requests."""
+SUBJECTS_PER_CALL = 1_000
+"""How many subjects cross at once; longer lists take several calls."""
+LINE_BYTES = 65_536
+BYTE_ORDER_MARK = "\ufeff"
+
+
+class Identity:
+    """The identity component, ready to be called from any thread.
+
+    Every call may raise `ComponentError`; the next one works. Inputs over their limit are refused before they cross
+    (`input-too-large`). A value of another type than the contract has is an `IdentityError` with code
+    `malformed-request`, a lone surrogate one with `invalid-utf8`, an unknown class one with `invalid-class`.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        """Use `embedded` or `from_file`."""
+        self._runner = runner
+
+    @classmethod
+    def embedded(cls, *, code_cache: str | os.PathLike[str] | None = None) -> Identity:
+        """Opens the component this package carries.
+
+        It is compiled, which takes a few hundred milliseconds, unless `code_cache` names a folder where compiled code is
+        kept. The folder must be nobody else's to write to; it is made with mode 0700.
+
+        Raises `ComponentError`: `component-digest-mismatch` where the file is damaged, `component-unusable`.
+        """
+        return cls(Runner(file.embedded("identity"), contract.IDENTITY, MEMORY_BYTES, code_cache))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        sha256: str,
+        *,
+        code_cache: str | os.PathLike[str] | None = None,
+    ) -> Identity:
+        """Opens a component file, which must be the one that was pinned (lower-case hex SHA-256).
+
+        Raises `ComponentError` (`component-digest-mismatch`; `component-unusable` where it is no component of this
+        contract), and `OSError` if the file cannot be read.
+        """
+        return cls(Runner(file.foreign(path, sha256), contract.IDENTITY, MEMORY_BYTES, code_cache))
+
+    @property
+    def sha256(self) -> str:
+        """Lower-case hex SHA-256 of the component."""
+        return self._runner.sha256
+
+    def derive(self, subject: GovernedSubject) -> DerivedKey:
+        """Derives the key of one subject. Raises `IdentityError`: the first rule the subject breaks."""
+        derived: DerivedKey = self._call(contract.DERIVE, subject)
+        return derived
+
+    def derive_many(self, subjects: Iterable[GovernedSubject]) -> list[str | IdentityError]:
+        """Derives many keys: for every subject, in order, its key or the first rule it breaks. Nothing is raised for one.
+
+        This is the bulk form; it gives no digests. A subject whose texts are over 1 MiB is `input-too-large` for all.
+        """
+        given = subjects if isinstance(subjects, (list, tuple)) else list(subjects)
+        found: list[str | IdentityError] = []
+        for start in range(0, len(given), SUBJECTS_PER_CALL):
+            found += self._derive_chunk(given[start : start + SUBJECTS_PER_CALL])
+        return found
+
+    def parse(self, key: str) -> ParsedKey:
+        """Takes a key apart. Accepts exactly what deriving can produce; raises `IdentityError` for anything else."""
+        parsed: ParsedKey = self._call(contract.PARSE, key)
+        return parsed
+
+    def digest(self, key: str) -> str:
+        """The digest of a key, which is parsed first: `sha256:` and lower-case hex. Raises `IdentityError`."""
+        digest: str = self._call(contract.DIGEST, key)
+        return digest
+
+    def describe(self, descriptor: ProviderResourceDescriptor) -> Described:
+        """Validates a descriptor and renders it. Raises `IdentityError`: the first rule it breaks."""
+        described: Described = self._call(contract.DESCRIBE, descriptor)
+        return described
+
+    def decide(self, decision: Decision) -> None:
+        """Judges a decision. Raises `DecisionRefused` with every rule it breaks, in the order of the codes."""
+        self._call(contract.CHECK, decision)
+
+    def rewrite_note(self, note: str) -> str | None:
+        """A note as it is judged and stored; `None` when nothing is left of it."""
+        rewritten: str | None = self._call(contract.REWRITE_NOTE, note)
+        return rewritten
+
+    def about(self) -> About:
+        """Versions and limits."""
+        about: About = self._call(contract.ABOUT_IDENTITY)
+        return about
+
+    @overload
+    def batch(self, ndjson: str) -> str: ...
+
+    @overload
+    def batch(self, ndjson: bytes) -> bytes: ...
+
+    def batch(self, ndjson: str | bytes) -> str | bytes:
+        """Answers request lines, at most 1 MiB of them, with reply lines in order; `Lines` answers longer streams.
+
+        Text gives text, bytes give bytes. A refused request is a reply like any other. Raises `IdentityError`
+        (`invalid-utf8`) if the whole is not UTF-8.
+        """
+        if isinstance(ndjson, str):
+            return self._batch(ndjson)
+        if not isinstance(ndjson, bytes):
+            raise IdentityError("malformed-request", "request", "the batch is neither text nor bytes")
+        check_input(len(ndjson), INPUT_BYTES)
+        try:
+            text = ndjson.decode()
+        except UnicodeDecodeError:
+            raise IdentityError("invalid-utf8", "request", "the batch is not UTF-8") from None
+        return self._batch(text).encode()
+
+    def close(self) -> None:
+        """Lets go of the component. Every later call is `component-unusable`. Closing twice is nothing."""
+        self._runner.close()
+
+    def __enter__(self) -> Identity:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.sha256}>"
+
+    def _call(self, function: Function, *arguments: Any) -> Any:
+        # Every character is a byte at least: what is far too long is not even encoded.
+        for argument in arguments:
+            if isinstance(argument, str):
+                check_input(len(argument), INPUT_BYTES)
+        frame = function.lay_out(*arguments)
+        check_input(frame.text_bytes, INPUT_BYTES)
+        answer = self._runner.call(function, frame)
+        if not isinstance(answer, Refused):
+            return answer
+        if isinstance(answer.error, list):
+            raise DecisionRefused(answer.error)
+        error: IdentityError = answer.error
+        raise error
+
+    def _batch(self, text: str) -> str:
+        try:
+            check_input(len(text) if text.isascii() else len(text.encode()), INPUT_BYTES)
+        except UnicodeEncodeError:
+            raise IdentityError("invalid-utf8", "request", "the batch has a lone surrogate") from None
+        lines = text.split("\n")
+        if len(lines) <= LINES_PER_CALL:
+            return self._run(text) if text else ""
+        replies: list[str] = []
+        for start in range(0, len(lines), LINES_PER_CALL):
+            some = "\n".join(lines[start : start + LINES_PER_CALL])
+            if start and some.startswith(BYTE_ORDER_MARK):
+                # Only a batch may start with a mark, and this is the middle of one.
+                some = "\n" + some
+            replies.append(self._run(some))
+        return "".join(replies)
+
+    def _run(self, text: str) -> str:
+        replies: str = self._call(contract.RUN, text)
+        return replies
+
+    def _derive_chunk(self, subjects: Sequence[GovernedSubject]) -> list[str | IdentityError]:
+        try:
+            records = flat.pack(subjects)
+        except flat.PACKING_FAILED:
+            records = None
+        if records is None or len(records) > INPUT_BYTES:
+            # One of them cannot be packed, or they are long together: halves, until it is found or they fit.
+            if len(subjects) == 1:
+                return [self._derive_one(subjects[0])]
+            half = len(subjects) // 2
+            return self._derive_chunk(subjects[:half]) + self._derive_chunk(subjects[half:])
+        try:
+            keys, refusals = flat.unpack(self._call(contract.DERIVE_FLAT, records), len(subjects))
+        except IndexError:
+            raise ComponentError("component-trapped", "the component gave other answers than were asked for") from None
+        answers = cast("list[str | IdentityError]", keys)
+        if refusals:
+            self._explain(subjects, answers, refusals)
+        return answers
+
+    def _derive_one(self, subject: GovernedSubject) -> str | IdentityError:
+        try:
+            return self.derive(subject).key
+        except IdentityError as error:
+            return error.with_traceback(None)
+
+    def _explain(
+        self, subjects: Sequence[GovernedSubject], answers: list[str | IdentityError], refusals: dict[int, flat.Refusal]
+    ) -> None:
+        """Puts refusals among the answers. The flat form has no messages, so the component is asked for those alone."""
+        lines = [json.dumps(request(subjects[place])) for place in refusals]
+        if sum(map(len, lines)) + len(lines) > INPUT_BYTES or max(map(len, lines)) > LINE_BYTES:
+            for place in refusals:
+                answers[place] = self._derive_one(subjects[place])
+            return
+        replies = self._run("\n".join(lines)).rstrip("\n").split("\n")
+        for (place, (code, field)), reply in zip(refusals.items(), replies, strict=True):
+            answers[place] = IdentityError(code, field, json.loads(reply)["error"]["message"])
+
+
+def request(subject: GovernedSubject) -> dict[str, Any]:
+    """The request line for the key of a subject."""
+    identity = subject.identity
+    return {
+        "op": "derive",
+        "input": {
+            "identity": {name: getattr(identity, name) for name in contract.RESOURCE_IDENTITY.names},
+            "subject_class": subject.subject_class,
+            "subject_type_key": subject.subject_type_key,
+        },
+    }
