@@ -58,7 +58,7 @@ pub(crate) fn dist() -> Result<(), Problem> {
     let mut pack = command("npm");
     run(pack.args(["pack", "--silent", "--pack-destination"]).arg(&dist).current_dir(root().join("embed/node")))?;
     let mut wheel = command(&packages.python);
-    wheel.args(["-m", "build", "--outdir"]).arg(&dist).current_dir(root().join("embed/python"));
+    wheel.args(["-m", "build", "--no-isolation", "--outdir"]).arg(&dist).current_dir(root().join("embed/python"));
     run(&mut wheel)?;
     for (folder, package) in BILLED {
         bill_of_materials(folder, package, &dist)?;

@@ -82,9 +82,12 @@ impl Packages {
         let mut php = command("php");
         run(php.arg("tests/run.php").current_dir(folder("php")).env("PROVIDENT_LIBRARY", &self.library))?;
         run(command("npm").args(["test", "--silent"]).current_dir(folder("node")))?;
-        let mut python = command(&self.python);
-        python.args(["-m", "unittest", "discover", "--start-directory", "tests"]).env("PYTHONDONTWRITEBYTECODE", "1");
-        run(python.current_dir(folder("python")))
+        let python = |arguments: &[&str]| {
+            let mut python = command(&self.python);
+            run(python.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder("python")))
+        };
+        python(&["-m", "unittest", "discover", "--start-directory", "tests"])?;
+        python(&["-m", "mypy"])
     }
 }
 
