@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import pickle
 import unittest
+from typing import Any
 
 import provident_identity as provident
 from provident_identity import (
@@ -91,6 +92,8 @@ class Keys(unittest.TestCase):
             GovernedSubject(ResourceIdentity("fake", text, text, text, text, text), SubjectClass.POLICY, text)
             for text in ("é" * 2_000, "a\0" * 2_000)
         ]
+        flags: Any = {"default": 1, "tenant_owned": 1}
+        subjects.append(GovernedSubject(ResourceIdentity("fake", "widget", "x", **flags), SubjectClass.POLICY, "w"))
         one: list[str | IdentityError] = []
         for subject in subjects:
             try:

@@ -230,11 +230,13 @@ class Identity:
 
 def request(subject: GovernedSubject) -> dict[str, Any]:
     """The request line for the key of a subject."""
-    identity = subject.identity
+    values = contract.RESOURCE_IDENTITY.values(subject.identity)
+    # A flag may have been given as 0 or 1.
+    members = [value if value is None or isinstance(value, str) else bool(value) for value in values]
     return {
         "op": "derive",
         "input": {
-            "identity": {name: getattr(identity, name) for name in contract.RESOURCE_IDENTITY.names},
+            "identity": dict(zip(contract.RESOURCE_IDENTITY.names, members)),
             "subject_class": subject.subject_class,
             "subject_type_key": subject.subject_type_key,
         },
