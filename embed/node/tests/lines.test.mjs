@@ -75,11 +75,11 @@ test('what is no stream of bytes', async () => {
 });
 
 test('the op adapt: the document reaches the adapter as it is written', async () => {
-  const raw = '{ "kind" : "widget", "ref":"A:1", "size": 1.0e0, "title":"a\\u0022}]" }';
+  const raw = '{ "kind" : "widget", "ref":"A:1", "size": 1.0e0, "title":"a\\"}]\\\\" }';
   const ask = async (line) => (await answer([Buffer.from(`${line}\n`)], { adapter }))[0];
   const expected = await ask(`{"id":"a","op":"adapt","input":{"raw":${raw}}}`);
   assert.equal(expected.id, 'a');
-  assert.equal(expected.ok.items[0].descriptor.display_label, 'a"}]');
+  assert.equal(expected.ok.items[0].descriptor.display_label, 'a"}]\\');
   assert.deepEqual(await ask(` { "input" : { "raw" : ${raw} } , "op" : "ad\\u0061pt" , "id" : "a" } `), expected);
   const refused = async (line) => {
     const { error } = await ask(line);
