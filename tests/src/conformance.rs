@@ -136,8 +136,8 @@ impl Host {
         };
         let version = said(&["--version"])?.trim().to_owned();
         let mut components = BTreeMap::new();
-        let listed: Value =
-            serde_json::from_str(&said(&["component", "info", "--json"])?).map_err(|error| error.to_string())?;
+        let listed: Value = serde_json::from_str(&said(&["component", "info", "--format", "json"])?)
+            .map_err(|error| error.to_string())?;
         for component in listed.get("components").and_then(Value::as_array).into_iter().flatten() {
             let text = |name: &str| component.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             components.insert(text("name"), text("sha256"));

@@ -287,7 +287,8 @@ fn refusals(reply: &Value) -> Vec<&Value> {
     reply.get("error").into_iter().chain(list("/errors")).chain(items).collect()
 }
 
-fn without_messages(reply: &Value) -> Value {
+/// A reply without the words for people in its refusals.
+pub(crate) fn without_messages(reply: &Value) -> Value {
     let mut reply = reply.clone();
     let mut bare = |at: &str| {
         if let Some(refusal) = reply.pointer_mut(at).and_then(Value::as_object_mut) {

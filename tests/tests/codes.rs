@@ -59,6 +59,17 @@ fn every_code_of_the_c_library_is_documented() {
 }
 
 #[test]
+fn every_code_of_the_package_for_php_is_documented() {
+    let of_rust = ErrorCode::ALL.iter().map(|code| code.as_str()).chain(ComponentError::CODES.iter().copied());
+    let known: BTreeSet<&str> = of_rust.chain(provident_c::CODES.iter().copied()).collect();
+    let project = files(&root()).unwrap();
+    let sources = project.iter().filter(|file| file.path.starts_with("embed/php/src/"));
+    let returned = sources.flat_map(|file| file.text.split("return '").skip(1));
+    let codes = returned.filter_map(|rest| rest.split_once("';")).map(|(code, _)| code);
+    documents("The package for PHP", codes.filter(|code| code.contains('-') && !known.contains(code)));
+}
+
+#[test]
 fn every_code_of_the_host_is_documented() {
     documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
 }

@@ -12,14 +12,11 @@ use crate::embed::{Packages, Profile, components};
 use crate::need;
 use crate::process::{Problem, answer, cargo, command, run};
 use crate::say;
-use crate::task::{root, target};
+use crate::task::{component_name, component_packages, root, target};
 
 #[path = "../../identity/build/component.rs"]
 mod component;
 
-/// Package, and the name the component goes by.
-const COMPONENTS: [(&str, &str); 3] =
-    [("identity-component", "identity"), ("adapter-fake", "fake"), ("adapter-microsoft", "microsoft")];
 /// What the components are made of, beside the files at the top.
 const SOURCES: [&str; 4] = ["wit", "identity-component", "component-kit", "adapters"];
 /// The packages a bill of materials is made for: the program, and the library.
@@ -76,7 +73,8 @@ fn same_everywhere(made: &Path) -> Result<(), Problem> {
     emptied(&elsewhere)?;
     let copy = elsewhere.join("sources");
     tracked(root(), &copy)?;
-    for (package, name) in COMPONENTS {
+    for package in component_packages(root())? {
+        let (package, name) = (package.as_str(), component_name(&package));
         let embedded = sha256(&made.join(format!("{name}.wasm")))?;
         say::line(&format!("{name}: {embedded} embedded"));
         for (what, sources, target_dir) in

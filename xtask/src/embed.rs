@@ -9,10 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::need;
 use crate::process::{Problem, cargo, command, run};
-use crate::task::{root, target};
-
-/// The components a package carries.
-const COMPONENTS: [&str; 3] = ["identity", "fake", "microsoft"];
+use crate::task::{component_name, component_packages, root, target};
 
 /// Whether for people who only run the suites, or for measuring and giving away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +29,20 @@ impl Profile {
         self.folder().join(format!("{prefix}provident_c{suffix}"))
     }
 }
+
+/// What is built in release form, always together: other features would build everything again.
+pub(crate) const RELEASE: [&str; 10] = [
+    "build",
+    "--release",
+    "--package",
+    "provident",
+    "--package",
+    "provident-c",
+    "--package",
+    "provident-bench",
+    "--bins",
+    "--lib",
+];
 
 /// Every package, ready to be run.
 #[derive(Debug)]
@@ -103,7 +114,8 @@ fn made(folder: &Path) -> Result<(), Problem> {
 pub(crate) fn components(programs: &Path) -> Result<PathBuf, Problem> {
     let folder = folder().join("components");
     made(&folder)?;
-    for name in COMPONENTS {
+    for package in component_packages(root())? {
+        let name = component_name(&package);
         let mut export = command(programs.join("provident"));
         run(export.args(["component", "export", name]).arg(folder.join(format!("{name}.wasm"))))?;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arguments::{Examples, Random};
 use crate::count::{CountFile, POSTGRES, SQLITE};
-use crate::embed::{Packages, Profile};
+use crate::embed::{Packages, Profile, RELEASE};
 use crate::need;
 use crate::process::{Problem, cargo, command, run};
 use crate::say;
@@ -80,6 +80,8 @@ pub(crate) fn conformance(random: &Random) -> Result<(), Problem> {
 fn conform(packages: &Packages, Random { count, seed, hosts }: &Random) -> Result<(), Problem> {
     let mut held = command(target().join("debug/examples/conformance"));
     held.arg(target().join("conformance")).args([count.to_string(), seed.to_string()]);
+    // The package for PHP finds the library by it; the others know where they are.
+    held.env("PROVIDENT_LIBRARY", &packages.library);
     run(held.args(packages.hosts()).args(hosts))
 }
 
@@ -119,8 +121,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Problem> {
     let postgres = need::postgres()?;
     // As cargo has it, words for another program may stand behind two dashes.
     let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
-    // Both: what is measured over HTTP is the program beside the one that measures.
-    run(cargo().args(["build", "--release", "--package", "provident-bench", "--package", "provident", "--bins"]))?;
+    // What is measured over HTTP is the program beside the one that measures.
+    run(cargo().args(RELEASE))?;
     let mut bench = command(target().join("release/provident-bench"));
     bench.args(arguments).current_dir(root()).env("PG_BIN_DIR", postgres);
     if arguments.iter().all(|word| word.starts_with('-')) || arguments.iter().any(|word| word == "embed") {
@@ -137,12 +139,8 @@ pub(crate) fn load(arguments: &[String]) -> Result<(), Problem> {
     need::wrk()?;
     let postgres = need::postgres()?;
     let folder = if target().join("release/provident").is_file() { "release" } else { "debug" };
-    let mut build = cargo();
-    build.args(["build", "--package", "provident-bench", "--package", "provident", "--bins"]);
-    if folder == "release" {
-        build.arg("--release");
-    }
-    run(&mut build)?;
+    let debug = ["build", "--package", "provident-bench", "--package", "provident", "--bins"];
+    run(cargo().args(if folder == "release" { &RELEASE[..] } else { &debug[..] }))?;
     let bench = target().join(folder).join("provident-bench");
     let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
     run(command(bench).arg("load").args(arguments).current_dir(root()).env("PG_BIN_DIR", postgres))
@@ -198,19 +196,18 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
     steps.run("demo", demo)
 }
 
-/// The crates that become WebAssembly, seen by clippy as what they become.
+/// The crates that become WebAssembly, and what they share, seen by clippy as what they become.
 fn lint_components() -> Result<(), Problem> {
     let mut clippy = cargo();
-    clippy.args(["clippy", "--target", need::WASM_TARGET]);
+    clippy.args(["clippy", "--target", need::WASM_TARGET, "--package", "component-kit"]);
     for package in component_packages(root())? {
         clippy.args(["--package", &package]);
     }
     run(clippy.args(["--", "-D", "warnings"]))
 }
 
-/// The identity component, what it shares with the adapters, and one package `adapter-<provider>` per folder of
-/// `adapters/`, by name.
-fn component_packages(root: &Path) -> Result<Vec<String>, Problem> {
+/// The packages of the components: identity, and one `adapter-<provider>` per folder of `adapters/`, by name.
+pub(crate) fn component_packages(root: &Path) -> Result<Vec<String>, Problem> {
     let folder = root.join("adapters");
     let unreadable = |error| Problem::new(format!("cannot read `{}`: {error}", folder.display()));
     let entries = fs::read_dir(&folder).map_err(unreadable)?;
@@ -222,21 +219,30 @@ fn component_packages(root: &Path) -> Result<Vec<String>, Problem> {
         .filter_map(|adapter| Some(format!("adapter-{}", adapter.file_name()?.to_str()?)))
         .collect();
     packages.sort();
-    packages.splice(0..0, ["component-kit".to_owned(), "identity-component".to_owned()]);
+    packages.insert(0, "identity-component".to_owned());
     Ok(packages)
+}
+
+/// The name a component goes by: `identity`, or its provider's.
+pub(crate) fn component_name(package: &str) -> &str {
+    package.strip_prefix("adapter-").unwrap_or_else(|| package.trim_end_matches("-component"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{component_packages, database_suites, root};
+    use super::{component_name, component_packages, database_suites, root};
     use std::path::Path;
 
     #[test]
     fn every_component_is_linted() {
         let root = root();
         let packages = component_packages(root).unwrap();
-        assert_eq!(packages[..3], ["component-kit", "identity-component", "adapter-fake"]);
-        for package in &packages[2..] {
+        assert_eq!(packages[..2], ["identity-component", "adapter-fake"]);
+        assert_eq!(
+            packages[..2].iter().map(|package| component_name(package)).collect::<Vec<_>>(),
+            ["identity", "fake"]
+        );
+        for package in &packages[1..] {
             let manifest = root.join(package.replacen('-', "s/", 1)).join("Cargo.toml");
             let text = std::fs::read_to_string(&manifest).unwrap();
             assert!(text.contains(&format!("name = \"{package}\"")), "{}", manifest.display());
