@@ -5,4 +5,3 @@
 mod compiling;
 mod header;
 mod programs;
-mod vectors;
