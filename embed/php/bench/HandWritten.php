@@ -8,6 +8,7 @@ use Provident\Identity\CanonicalSubjectKey;
 use Provident\Identity\ErrorCode;
 use Provident\Identity\GovernedSubject;
 use Provident\Identity\Refusal;
+use Provident\Identity\ResourceIdentity;
 use Provident\Identity\SubjectClass;
 
 use function preg_match;
@@ -15,11 +16,11 @@ use function rawurlencode;
 use function strlen;
 
 /**
- * The rules of deriving a key, written in PHP by hand, as fast as PHP lets them be: what the package is measured
+ * The rules of deriving a key, written in PHP by hand, in the order of the key grammar: what the package is measured
  * against. Nothing but the measurement uses it, and a test holds it to every vector.
  *
- * A text that escaping leaves as it is has no byte a rule could object to, so escaping comes first and is most of the
- * checking; `rawurlencode` escapes exactly what the grammar wants escaped.
+ * Ordinary code, as it is written for production the first time: every text is held to every rule. {@see Tuned} is the
+ * same with all that makes it fast.
  */
 final class HandWritten
 {
@@ -37,11 +38,14 @@ final class HandWritten
         . '\x{4FFFE}\x{4FFFF}\x{5FFFE}\x{5FFFF}\x{6FFFE}\x{6FFFF}\x{7FFFE}\x{7FFFF}\x{8FFFE}\x{8FFFF}\x{9FFFE}\x{9FFFF}'
         . '\x{AFFFE}\x{AFFFF}\x{BFFFE}\x{BFFFF}\x{CFFFE}\x{CFFFF}\x{DFFFE}\x{DFFFF}\x{EFFFE}\x{EFFFF}\x{FFFFE}\x{FFFFF}'
         . '\x{10FFFE}\x{10FFFF}';
-    private const SURROUNDED = '/\A[' . self::WHITE_SPACE . ']|[' . self::WHITE_SPACE . ']\z/u';
-    private const FAULTY = '/\A[' . self::WHITE_SPACE . ']|[' . self::WHITE_SPACE . ']\z|['
+    public const IS_SURROUNDED = '/\A[' . self::WHITE_SPACE . ']|[' . self::WHITE_SPACE . ']\z/u';
+    public const HAS_CONTROL = '/[' . self::CONTROL . ']/u';
+    private const HAS_NONCHARACTER = '/[' . self::NONCHARACTER . ']/u';
+    /** Any of the three; only {@see Tuned} asks so. */
+    public const FAULTY = '/\A[' . self::WHITE_SPACE . ']|[' . self::WHITE_SPACE . ']\z|['
         . self::CONTROL . self::NONCHARACTER . ']/u';
 
-    private const TOKENS = [
+    public const TOKENS = [
         'policy' => 'policy',
         'foundation' => 'foundation',
         'assignment_target' => 'assignment-target',
@@ -58,148 +62,140 @@ final class HandWritten
      */
     public static function deriveMany(array $subjects): array
     {
-        $answers = [];
-        foreach ($subjects as $subject) {
-            $answers[] = self::derive($subject);
-        }
-        return $answers;
+        return array_map(self::derive(...), $subjects);
     }
 
     public static function derive(GovernedSubject $subject): CanonicalSubjectKey|Refusal
     {
         $identity = $subject->identity;
-        $provider = $identity->providerKey;
-        if (preg_match(self::PROVIDER_KEY, $provider) !== 1) {
-            return self::fault($provider, 'provider_key', PHP_INT_MAX)
-                ?? Refusal::of(ErrorCode::BadProviderKey, 'provider_key');
-        }
-        $resourceType = $identity->resourceType;
-        $escapedResourceType = rawurlencode($resourceType);
-        if (
-            $resourceType !== $escapedResourceType || $resourceType === '' || strlen($resourceType) > self::TYPE_BYTES
-        ) {
-            $fault = self::fault($resourceType, 'resource_type', self::TYPE_BYTES);
-            if ($fault !== null) {
-                return $fault;
-            }
-        }
-        $own = null;
-        $form = 'id';
-        $id = $identity->providerResourceId;
-        if ($id !== null) {
-            $own = rawurlencode($id);
-            if ($id !== $own || $id === '' || strlen($id) > self::VALUE_BYTES) {
-                $fault = self::fault($id, 'provider_resource_id', self::VALUE_BYTES);
-                if ($fault !== null) {
-                    return $fault;
-                }
-            }
-        }
-        $external = $identity->externalId;
-        if ($external !== null) {
-            $escaped = rawurlencode($external);
-            if ($external !== $escaped || $external === '' || strlen($external) > self::VALUE_BYTES) {
-                $fault = self::fault($external, 'external_id', self::VALUE_BYTES);
-                if ($fault !== null) {
-                    return $fault;
-                }
-            }
-            if ($own === null) {
-                $own = $escaped;
-                $form = 'ext';
-            }
-        }
-        $discriminator = $identity->discriminator;
-        if (
-            $discriminator !== null
-            && (preg_match(self::DISCRIMINATOR, $discriminator) !== 1 || strlen($discriminator) > self::VALUE_BYTES)
-        ) {
-            return self::fault($discriminator, 'discriminator', self::VALUE_BYTES)
-                ?? Refusal::of(ErrorCode::BadDiscriminator, 'discriminator');
-        }
-        $fingerprint = $identity->fingerprint;
-        if (
-            $fingerprint !== null
-            && ($fingerprint !== rawurlencode($fingerprint)
-                || $fingerprint === ''
-                || strlen($fingerprint) > self::VALUE_BYTES)
-        ) {
-            $fault = self::fault($fingerprint, 'fingerprint', self::VALUE_BYTES);
-            if ($fault !== null) {
-                return $fault;
-            }
-        }
-        $type = $subject->subjectTypeKey;
-        $escapedType = rawurlencode($type);
-        if ($type !== $escapedType || $type === '' || strlen($type) > self::TYPE_BYTES) {
-            $fault = self::fault($type, 'subject_type_key', self::TYPE_BYTES);
-            if ($fault !== null) {
-                return $fault;
-            }
-        }
-        $providerOwned = $identity->builtIn || $identity->default || $identity->virtual;
-        if ($providerOwned && $identity->tenantOwned) {
-            return Refusal::of(ErrorCode::ConflictingFlags, 'tenant_owned');
-        }
         $class = $subject->subjectClass;
-        if (
-            $class === SubjectClass::Policy || $class === SubjectClass::AssignmentTarget
-            || $class === SubjectClass::Foundation
-        ) {
-            if ($providerOwned) {
-                return Refusal::of(ErrorCode::ClassIdentityMismatch, 'subject_class');
-            }
-            if ($own === null) {
-                return Refusal::of(ErrorCode::MissingIdentity, 'provider_resource_id');
-            }
-        } elseif ($class === SubjectClass::Unsupported || $class === SubjectClass::Unknown) {
-            if ($providerOwned) {
-                $own = null;
-            }
-            if ($own === null) {
-                if ($discriminator === null && $providerOwned) {
-                    return Refusal::of(ErrorCode::MissingDiscriminator, 'discriminator');
-                }
-                if ($discriminator === null || $identity->tenantOwned) {
-                    return Refusal::of(ErrorCode::MissingIdentity, 'provider_resource_id');
-                }
-                $own = $discriminator;
-                $form = 'disc';
-            }
-        } else {
-            if ($identity->tenantOwned) {
-                return Refusal::of(ErrorCode::ClassIdentityMismatch, 'subject_class');
-            }
-            if ($discriminator === null) {
-                return Refusal::of(ErrorCode::MissingDiscriminator, 'discriminator');
-            }
-            $own = $discriminator;
-            $form = 'disc';
+        $refusal = self::judgeTexts($subject) ?? self::judgeFlags($identity, $class);
+        if ($refusal !== null) {
+            return $refusal;
         }
+        $own = self::formAndValue($identity, $class);
+        if ($own instanceof Refusal) {
+            return $own;
+        }
+        [$form, $value] = $own;
         $token = self::TOKENS[$class->value];
-        $key = "provider:$provider:$token:$escapedType:$escapedResourceType:$form:$own";
+        $type = self::escape($subject->subjectTypeKey);
+        $resourceType = self::escape($identity->resourceType);
+        $value = self::escape($value);
+        $key = "provider:{$identity->providerKey}:$token:$type:$resourceType:$form:$value";
         if (strlen($key) > self::KEY_BYTES) {
             return Refusal::of(ErrorCode::KeyTooLong, 'key');
         }
         return CanonicalSubjectKey::fromStored($key);
     }
 
-    /** The first rule that a text breaks; for texts that are not made of unreserved characters only. */
-    private static function fault(string $text, string $field, int $limitBytes): ?Refusal
+    private static function judgeTexts(GovernedSubject $subject): ?Refusal
     {
-        if ($text === '') {
-            return Refusal::of(ErrorCode::EmptyField, $field);
-        }
-        $faulty = preg_match(self::FAULTY, $text);
-        if ($faulty === 0) {
-            return strlen($text) > $limitBytes ? Refusal::of(ErrorCode::FieldTooLong, $field) : null;
-        }
+        $identity = $subject->identity;
+        return self::judge($identity->providerKey, 'provider_key', null)
+            ?? self::judgeProviderKey($identity->providerKey)
+            ?? self::judge($identity->resourceType, 'resource_type', self::TYPE_BYTES)
+            ?? self::judgeGiven($identity->providerResourceId, 'provider_resource_id')
+            ?? self::judgeGiven($identity->externalId, 'external_id')
+            ?? self::judgeGiven($identity->discriminator, 'discriminator')
+            ?? self::judgeDiscriminator($identity->discriminator)
+            ?? self::judgeGiven($identity->fingerprint, 'fingerprint')
+            ?? self::judge($subject->subjectTypeKey, 'subject_type_key', self::TYPE_BYTES);
+    }
+
+    /** The rules every text is held to. */
+    private static function judge(string $text, string $field, ?int $limitBytes): ?Refusal
+    {
         $code = match (true) {
-            $faulty === false => ErrorCode::InvalidUtf8,
-            preg_match(self::SURROUNDED, $text) === 1 => ErrorCode::SurroundingWhitespace,
-            preg_match('/[' . self::CONTROL . ']/u', $text) === 1 => ErrorCode::ControlCharacter,
-            default => ErrorCode::Noncharacter,
+            $text === '' => ErrorCode::EmptyField,
+            preg_match('//u', $text) !== 1 => ErrorCode::InvalidUtf8,
+            preg_match(self::IS_SURROUNDED, $text) === 1 => ErrorCode::SurroundingWhitespace,
+            preg_match(self::HAS_CONTROL, $text) === 1 => ErrorCode::ControlCharacter,
+            preg_match(self::HAS_NONCHARACTER, $text) === 1 => ErrorCode::Noncharacter,
+            $limitBytes !== null && strlen($text) > $limitBytes => ErrorCode::FieldTooLong,
+            default => null,
         };
-        return Refusal::of($code, $field);
+        return $code === null ? null : Refusal::of($code, $field);
+    }
+
+    private static function judgeGiven(?string $text, string $field): ?Refusal
+    {
+        return $text === null ? null : self::judge($text, $field, self::VALUE_BYTES);
+    }
+
+    private static function judgeProviderKey(string $text): ?Refusal
+    {
+        return preg_match(self::PROVIDER_KEY, $text) === 1
+            ? null
+            : Refusal::of(ErrorCode::BadProviderKey, 'provider_key');
+    }
+
+    private static function judgeDiscriminator(?string $text): ?Refusal
+    {
+        return $text === null || preg_match(self::DISCRIMINATOR, $text) === 1
+            ? null
+            : Refusal::of(ErrorCode::BadDiscriminator, 'discriminator');
+    }
+
+    private static function judgeFlags(ResourceIdentity $identity, SubjectClass $class): ?Refusal
+    {
+        $providerOwned = self::isProviderOwned($identity);
+        if ($providerOwned && $identity->tenantOwned) {
+            return Refusal::of(ErrorCode::ConflictingFlags, 'tenant_owned');
+        }
+        if (
+            (self::isByDiscriminator($class) && $identity->tenantOwned)
+            || (self::isById($class) && $providerOwned)
+        ) {
+            return Refusal::of(ErrorCode::ClassIdentityMismatch, 'subject_class');
+        }
+        return null;
+    }
+
+    /** @return array{string, string}|Refusal by what the subject is known; the value is not escaped yet */
+    private static function formAndValue(ResourceIdentity $identity, SubjectClass $class): array|Refusal
+    {
+        if (self::isByDiscriminator($class) || self::isProviderOwned($identity)) {
+            return $identity->discriminator === null
+                ? Refusal::of(ErrorCode::MissingDiscriminator, 'discriminator')
+                : ['disc', $identity->discriminator];
+        }
+        if ($identity->providerResourceId !== null) {
+            return ['id', $identity->providerResourceId];
+        }
+        if ($identity->externalId !== null) {
+            return ['ext', $identity->externalId];
+        }
+        if ($identity->discriminator !== null && !self::isById($class) && !$identity->tenantOwned) {
+            return ['disc', $identity->discriminator];
+        }
+        return Refusal::of(ErrorCode::MissingIdentity, 'provider_resource_id');
+    }
+
+    private static function isProviderOwned(ResourceIdentity $identity): bool
+    {
+        return $identity->builtIn || $identity->default || $identity->virtual;
+    }
+
+    private static function isById(SubjectClass $class): bool
+    {
+        return match ($class) {
+            SubjectClass::Policy, SubjectClass::Foundation, SubjectClass::AssignmentTarget => true,
+            default => false,
+        };
+    }
+
+    private static function isByDiscriminator(SubjectClass $class): bool
+    {
+        return match ($class) {
+            SubjectClass::VirtualAssignmentTarget, SubjectClass::ProviderBuiltin, SubjectClass::ProviderDefault => true,
+            default => false,
+        };
+    }
+
+    /** What has to be escaped is exactly what `rawurlencode` escapes. */
+    private static function escape(string $text): string
+    {
+        return rawurlencode($text);
     }
 }

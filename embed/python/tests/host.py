@@ -30,9 +30,8 @@ from provident_identity import (  # noqa: E402
     ProviderResourceDescriptor,
     ResourceIdentity,
 )
+from provident_identity.file import NAMES  # noqa: E402
 from provident_identity.lines import item, members, rendered  # noqa: E402
-
-COMPONENTS = ("identity", "fake", "microsoft")
 
 
 def resource_identity(given: dict[str, Any]) -> ResourceIdentity:
@@ -117,7 +116,7 @@ def known(request: dict[str, Any]) -> dict[str, Any]:
 
 def about() -> dict[str, Any]:
     digests = {}
-    for name in COMPONENTS:
+    for name in NAMES:
         opened: Identity | Adapter = Identity.embedded() if name == "identity" else Adapter.embedded(name)
         digests[name] = opened.sha256
     return {

@@ -165,24 +165,21 @@ class Keys(unittest.TestCase):
 
 class Adapters(unittest.TestCase):
     def test_a_document_is_answered_object_by_object(self) -> None:
-        with Adapter.embedded("microsoft") as adapter:
-            self.assertEqual(adapter.about().provider_key, "microsoft")
-            document = (
-                '[{"@odata.type":"#microsoft.graph.windows10CompliancePolicy","id":"5B0E0C1A-2F4F-4D47-9F27-3A7A5A1C0E11",'
-                '"displayName":"Ours"},{"@odata.type":"#microsoft.graph.windows10CompliancePolicy"}]'
-            )
+        with Adapter.embedded("fake") as adapter:
+            self.assertEqual(adapter.about().provider_key, "fake")
+            document = '[{"kind":"widget","ref":"A:1","title":"Ours"},{"kind":"widget"}]'
             for given in (document, document.encode()):
                 first, second = adapter.describe(given)
                 assert isinstance(first, Adapted) and isinstance(second, Refusal)
                 self.assertEqual(first.position, 0)
                 self.assertIs(first.descriptor.subject_class, SubjectClass.POLICY)
-                self.assertEqual(first.descriptor.identity.provider_resource_id, "5b0e0c1a-2f4f-4d47-9f27-3a7a5a1c0e11")
+                self.assertEqual(first.descriptor.identity.provider_resource_id, "A:1")
                 self.assertEqual(first.descriptor.display_label, "Ours")
                 self.assertEqual((second.position, second.code), (1, ErrorCode.MISSING_IDENTITY))
 
     def test_what_an_adapter_gives_is_what_the_identity_component_takes(self) -> None:
-        with Adapter.embedded("microsoft") as adapter, Identity.embedded() as identity:
-            (answer,) = adapter.describe('{"@odata.type":"#microsoft.graph.windows10CompliancePolicy","id":"x"}')
+        with Adapter.embedded("fake") as adapter, Identity.embedded() as identity:
+            (answer,) = adapter.describe('{"kind":"widget","ref":"A:1"}')
             assert isinstance(answer, Adapted)
             self.assertEqual(identity.describe(answer.descriptor).key, identity.derive(answer.descriptor.subject).key)
 

@@ -163,7 +163,7 @@ class BadInput(unittest.TestCase):
             adapter.about,
             lambda: adapter.describe("{}"),
         ):
-            self.failed("component-unusable", ask)
+            self.failed("handle-closed", ask)
 
 
 if __name__ == "__main__":

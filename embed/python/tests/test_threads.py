@@ -75,7 +75,7 @@ class Threads(unittest.TestCase):
                 try:
                     assert identity.derive(subject).key.endswith(":x")
                 except ComponentError as error:
-                    assert error.code == "component-unusable"
+                    assert error.code == "handle-closed"
 
         self.together(work)
         self.assertEqual(identity._runner.idle, [])

@@ -82,7 +82,7 @@ class Adapter:
         return about
 
     def close(self) -> None:
-        """Lets go of the component. Every later call is `component-unusable`. Closing twice is nothing."""
+        """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""
         self._runner.close()
 
     def __enter__(self) -> Adapter:

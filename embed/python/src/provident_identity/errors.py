@@ -54,10 +54,11 @@ class DecisionRefused(ProvidentError):
 
 
 class ComponentError(ProvidentError):
-    """The component could not be opened, or did not answer; nothing is known about the input. The next call works.
+    """The component could not be opened, or did not answer; nothing is known about the input. The next call works,
+    unless the object was closed.
 
     `code` is one of `component-unknown`, `component-digest-mismatch`, `component-unusable`, `input-too-large`,
-    `component-trapped`, `component-out-of-fuel` and `component-out-of-memory`.
+    `component-trapped`, `component-out-of-fuel`, `component-out-of-memory` and `handle-closed`.
     """
 
     def __init__(self, code: str, message: str) -> None:

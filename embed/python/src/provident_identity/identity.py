@@ -138,7 +138,7 @@ class Identity:
         return self._batch(text).encode()
 
     def close(self) -> None:
-        """Lets go of the component. Every later call is `component-unusable`. Closing twice is nothing."""
+        """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""
         self._runner.close()
 
     def __enter__(self) -> Identity:

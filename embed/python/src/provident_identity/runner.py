@@ -175,7 +175,7 @@ class Runner:
         with self.lock:
             module = self.module
             if module is None:
-                raise ComponentError("component-unusable", "the component was closed")
+                raise ComponentError("handle-closed", "the component was closed")
             if self.idle:
                 return self.idle.pop()
         try:
