@@ -17,6 +17,7 @@ struct Package {
     /// Names a program in the place of that one.
     named_by: &'static str,
     arguments: &'static [&'static str],
+    /// The figure that has a target; the other lines are for information.
     figure: &'static str,
     target: Target,
 }
@@ -72,8 +73,10 @@ enum Found {
     FirstKey { first_key_ms: f64, empty_ms: f64, difference_ms: f64 },
 }
 
+/// `figure` says against what: rules as they are written first, or `tuned` to the last.
 #[derive(Deserialize)]
 struct Measured {
+    figure: String,
     ratio: f64,
     p10: f64,
     p90: f64,
@@ -103,15 +106,18 @@ fn read(package: &Package, found: &Found, report: &mut Report) {
     let Package { host, figure, target, .. } = *package;
     match found {
         Found::Ratio(found) => {
-            let hand = format!("hand-written, {:.0} ns a key", found.hand_ns_per_key);
+            let is_ours = found.figure == figure;
+            let hand = if is_ours { "hand-written" } else { "hand-written and tuned" };
+            let hand = format!("{hand}, {:.0} ns a key", found.hand_ns_per_key);
             let ours = format!("list of 1,000, {:.0} ns a key, times as fast", found.ours_ns_per_key);
             let of = |low, median, high| Ratios::new(vec![low, median, high]);
             report.floor(host, &hand, &of(found.floor_p10, found.floor, found.floor_p90));
-            report.add(Line::new(figure, host, hand, ours), &of(found.p10, found.ratio, found.p90), Some(target));
+            let line = Line::new(if is_ours { figure } else { "–" }, host, hand, ours);
+            report.add(line, &of(found.p10, found.ratio, found.p90), is_ours.then_some(target));
         }
         Found::FirstKey { first_key_ms, empty_ms, difference_ms } => {
             let against = format!("an empty program, {empty_ms:.1} ms");
-            let line = Line::new(figure, host, against, format!("first key of a process, {first_key_ms:.1} ms"));
+            let line = Line::new("–", host, against, format!("first key of a process, {first_key_ms:.1} ms"));
             report.fact(line, format!("+{difference_ms:.1} ms"), String::new(), "", "", None);
         }
     }

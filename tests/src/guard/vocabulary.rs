@@ -58,7 +58,7 @@ const ALLOWED: &[Allowed] = &[
         reason: "tests about this adapter, and named so",
     },
     Allowed {
-        paths: &["embed/c/examples/keys.c", "embed/c/tests/*", "embed/c/README.md"],
+        paths: &["embed/c/examples/keys.c", "embed/c/tests/*", "embed/c/README.md", "embed/python/README.md"],
         phrases: &[],
         reason: "a package shows and tests the adapters it carries",
     },
@@ -83,7 +83,7 @@ const ALLOWED: &[Allowed] = &[
         reason: "conformance runs every adapter as a library, too",
     },
     Allowed {
-        paths: &["identity/build.rs", "identity/src/*"],
+        paths: &["identity/build.rs", "identity/src/*", "embed/python/src/provident_identity/file.py"],
         phrases: &["\"microsoft\"", "microsoft.cwasm", "microsoft.wasm"],
         reason: "the registry of embedded adapters names each once",
     },

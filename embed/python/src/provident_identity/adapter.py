@@ -29,7 +29,7 @@ class Adapter:
 
     @classmethod
     def embedded(cls, name: str, *, code_cache: str | os.PathLike[str] | None = None) -> Adapter:
-        """Opens an adapter this package carries: `fake` or `microsoft`. For `code_cache`, see `Identity.embedded`.
+        """Opens an adapter this package carries, by the provider it speaks for. For `code_cache`, see `Identity.embedded`.
 
         Raises `ComponentError`: `component-unknown`, `component-digest-mismatch`, `component-unusable`.
         """
