@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -23,34 +23,60 @@ const DIGEST_BYTES: usize = 32;
 pub(crate) fn load(file: &[u8], sha256: &str, folder: &Path) -> Result<Component, ComponentError> {
     embedded::check_pinned(file, sha256)?;
     let engine = engine()?;
-    prepare(folder)?;
+    let folder = prepare(folder)?;
     let name = name(engine, sha256);
     if let Some(component) = kept(engine, &folder.join(&name)) {
         return Ok(component);
     }
     let component = Component::from_binary(engine, file).map_err(|error| unusable(&error))?;
     let code = component.serialize().map_err(|error| unusable(&error))?;
-    keep(folder, &name, &code).map_err(|error| ComponentError::CacheUnusable(error.kind()))?;
+    // What cannot be kept, as on a full disk, is compiled again by the next one.
+    let _ = keep(&folder, &name, &code);
     Ok(component)
 }
 
-/// Makes the folder if it is not there, and refuses one that is not this user's alone.
-fn prepare(folder: &Path) -> Result<(), ComponentError> {
+/// Makes the folder if it is not there, and refuses one that is not this user's alone, or stands where others could put
+/// another in its place. Answers where it really is.
+fn prepare(folder: &Path) -> Result<PathBuf, ComponentError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let metadata = builder.create(folder).and_then(|()| fs::metadata(folder));
-    let metadata = metadata.map_err(|error| ComponentError::CacheUnusable(error.kind()))?;
-    if is_private(&metadata) { Ok(()) } else { Err(ComponentError::CacheNotPrivate) }
+    let unusable = |error: io::Error| ComponentError::CacheUnusable(error.kind());
+    let folder = builder.create(folder).and_then(|()| fs::canonicalize(folder)).map_err(unusable)?;
+    if !is_private(&fs::metadata(&folder).map_err(unusable)?) {
+        return Err(ComponentError::CacheNotPrivate);
+    }
+    for above in folder.ancestors().skip(1) {
+        if !keeps_names(&fs::metadata(above).map_err(unusable)?) {
+            return Err(ComponentError::CacheNotPrivate);
+        }
+    }
+    Ok(folder)
+}
+
+/// Whether what is in a folder cannot be replaced by others: they may not write to it, or only to what is their own.
+#[cfg(unix)]
+fn keeps_names(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    const STICKY: u32 = 0o1000;
+    is_ours(metadata) && (metadata.mode() & 0o022 == 0 || metadata.mode() & STICKY != 0)
+}
+
+#[cfg(not(unix))]
+fn keeps_names(_: &Metadata) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn is_ours(metadata: &Metadata) -> bool {
+    [0, rustix::process::geteuid().as_raw()].contains(&std::os::unix::fs::MetadataExt::uid(metadata))
 }
 
 /// Whether nobody but this user or root owns it or may write to it.
 #[cfg(unix)]
 fn is_private(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let ours = [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
-    ours && metadata.mode() & 0o022 == 0
+    is_ours(metadata) && std::os::unix::fs::MetadataExt::mode(metadata) & 0o022 == 0
 }
 
 /// Elsewhere the caller vouches for the folder: permissions there are not those of Unix.
@@ -225,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn code_that_cannot_be_kept_is_used_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path()).unwrap();
+        let path = files(folder.path()).remove(0).0;
+        fs::remove_file(&path).unwrap();
+        // No file takes the place of a folder.
+        fs::create_dir(&path).unwrap();
+        open(folder.path()).unwrap();
+        assert!(path.is_dir() && files(folder.path()).len() == 1, "something was left over");
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_one_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let taken = folder.path().join("file");
@@ -257,6 +295,18 @@ mod tests {
             for (mode, taken) in [(0o702, false), (0o720, false), (0o1777, false), (0o755, true), (0o700, true)] {
                 fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
                 let code = open(folder.path()).map_err(|error| error.code());
+                assert_eq!(code, if taken { Ok(()) } else { Err("cache-not-private") }, "{mode:o}");
+            }
+        }
+
+        #[test]
+        fn a_folder_that_others_can_put_another_in_the_place_of_is_refused() {
+            let folder = tempfile::tempdir().unwrap();
+            let below = folder.path().join("above/cache");
+            open(&below).unwrap();
+            for (mode, taken) in [(0o777, false), (0o770, false), (0o1777, true), (0o755, true)] {
+                fs::set_permissions(folder.path().join("above"), Permissions::from_mode(mode)).unwrap();
+                let code = open(&below).map_err(|error| error.code());
                 assert_eq!(code, if taken { Ok(()) } else { Err("cache-not-private") }, "{mode:o}");
             }
         }

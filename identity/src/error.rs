@@ -38,10 +38,11 @@ pub enum ComponentError {
     /// The call needed more memory than its cap.
     #[error("the component ran out of memory")]
     OutOfMemory,
-    /// Others than this user or root own the folder compiled code is kept in, or may write to it.
+    /// Others than this user or root own the folder compiled code is kept in, may write to it, or could put another in its
+    /// place.
     #[error("the cache folder can be written by others than this user")]
     CacheNotPrivate,
-    /// The folder compiled code is kept in cannot be made, read or written.
+    /// The folder compiled code is kept in cannot be made or looked at.
     #[error("the cache folder cannot be used: {0}")]
     CacheUnusable(io::ErrorKind),
 }

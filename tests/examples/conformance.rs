@@ -1,8 +1,8 @@
 //! Every host held to the vectors and to the rules as a library, and the report of it.
 //!
 //! Run by `cargo xtask conformance`, which builds the packages for other languages first. Alone:
-//! `conformance FOLDER RANDOM SEED [COMMAND]...`: the report goes to FOLDER, the components in this process get RANDOM
-//! requests in each form and the others a tenth of that, and each COMMAND (words divided by blanks) is a host of the
+//! `conformance FOLDER RANDOM SEED [-- COMMAND [WORD]...]...`: the report goes to FOLDER, the components in this process
+//! get RANDOM requests in each form and the others a tenth of that, and each COMMAND with its words is a host of the
 //! contract in `tests/README.md`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "it fails, and says why")]
 
@@ -25,15 +25,13 @@ const NATIVE: &[(&str, NativeAdapter)] = &[
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, random, seed, commands @ ..] = arguments.as_slice() else {
-        panic!("usage: conformance FOLDER RANDOM SEED [COMMAND]...");
+        panic!("usage: conformance FOLDER RANDOM SEED [-- COMMAND [WORD]...]...");
     };
     let (random, seed): (u64, u64) = (random.parse().unwrap(), seed.parse().unwrap());
     let vectors = read(&files().unwrap().0).unwrap();
     let ours = [Host::native(NATIVE), Host::typed().unwrap(), Host::batch().unwrap(), Host::process().unwrap()];
-    let others = commands.iter().map(|command| {
-        let words: Vec<OsString> = command.split(' ').map(OsString::from).collect();
-        Host::program(words).unwrap()
-    });
+    let others = commands.split(|word| word == "--").filter(|command| !command.is_empty());
+    let others = others.map(|command| Host::program(command.iter().map(OsString::from).collect()).unwrap());
     let mut lanes = Vec::new();
     for host in ours.into_iter().chain(others) {
         let count = if host.is_here { random } else { random / 10 };

@@ -70,6 +70,25 @@ fn every_code_of_the_package_for_php_is_documented() {
 }
 
 #[test]
+fn the_packages_for_node_and_python_have_no_codes_of_their_own() {
+    let of_rust = ErrorCode::ALL.iter().map(|code| code.as_str()).chain(ComponentError::CODES.iter().copied());
+    let known: BTreeSet<&str> = of_rust.chain(provident_c::CODES.iter().copied()).collect();
+    let begins = ["component-", "cache-", "handle-", "input-", "library-", "request-", "wrong-"];
+    let project = files(&root()).unwrap();
+    for package in ["embed/node/src/", "embed/python/src/"] {
+        let sources = project.iter().filter(|file| file.path.starts_with(package));
+        let quoted = sources.flat_map(|file| file.text.split(['\'', '"', '`']));
+        let is_code = |text: &&str| {
+            begins.iter().any(|begin| text.starts_with(begin))
+                && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        };
+        let codes: BTreeSet<&str> = quoted.filter(is_code).collect();
+        assert!(codes.len() > 4, "{package}: {codes:?}");
+        assert_eq!(codes.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new(), "{package}");
+    }
+}
+
+#[test]
 fn every_code_of_the_host_is_documented() {
     documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
 }

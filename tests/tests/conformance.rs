@@ -92,11 +92,20 @@ fn a_host_of_another_component_is_told() {
 }
 
 #[test]
+fn a_form_one_of_ours_has_lost_is_told() {
+    let node = script("cat", &ours()).replace("\"script\"", "\"node\"");
+    let faults = found(&node, &vectors()[..50]).faults();
+    assert!(faults.iter().any(|fault| fault.starts_with("node answers in [Lines, Calls] and not in")), "{faults:?}");
+    let formless = script("cat", &ours()).replace("[\"lines\",\"calls\"]", "[]");
+    assert_eq!(found(&formless, &vectors()[..50]).faults(), ["script answers in no form"]);
+}
+
+#[test]
 fn a_host_that_fails_is_told() {
     let failing = script("cat", &ours()).replace("shift\n", "echo it broke >&2; exit 4\n");
     let faults = found(&failing, &vectors()).faults();
     assert!(faults.iter().any(|fault| fault.contains("it broke")), "{faults:?}");
-    assert!(faults.contains(&"script passed no vector".to_owned()), "{faults:?}");
+    assert!(faults.contains(&"script, lines: passed no vector".to_owned()), "{faults:?}");
     for broken in ["exit 1", "echo '{}'"] {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("host");

@@ -41,8 +41,8 @@ pub(crate) fn dist() -> Result<(), Problem> {
         copy_all(&package.join("include"), &folder.join("include"), &["h"])?;
         copy_all(&package.join("examples"), &folder.join("examples"), &["c"])?;
         copy(&package.join("README.md"), folder)?;
-        copy(&packages.library, &folder.join("lib"))?;
-        copy(&packages.library.with_file_name("libprovident_c.a"), &folder.join("lib"))
+        stripped(&packages.library, &folder.join("lib"))?;
+        stripped(&packages.library.with_file_name("libprovident_c.a"), &folder.join("lib"))
     })?;
     bundle(&dist, &format!("provident-php-{version}-{platform}"), |folder| {
         let package = root().join("embed/php");
@@ -50,7 +50,7 @@ pub(crate) fn dist() -> Result<(), Problem> {
             copy(&package.join(file), folder)?;
         }
         copy_all(&package.join("src"), &folder.join("src"), &["php", "h"])?;
-        copy(&packages.library, &folder.join("lib"))
+        stripped(&packages.library, &folder.join("lib"))
     })?;
     let mut pack = command("npm");
     run(pack.args(["pack", "--silent", "--pack-destination"]).arg(&dist).current_dir(root().join("embed/node")))?;
@@ -60,10 +60,41 @@ pub(crate) fn dist() -> Result<(), Problem> {
     for (folder, package) in BILLED {
         bill_of_materials(folder, package, &dist)?;
     }
+    complete(&dist, version)?;
     sums(&dist)?;
     say::line(&format!("\nin `{}`:", dist.display()));
     say::line(&answer(command("ls").arg("-l").arg(&dist)).unwrap_or_default());
     Ok(())
+}
+
+/// Everything that is to be given away is there.
+fn complete(dist: &Path, version: &str) -> Result<(), Problem> {
+    let names: Vec<String> =
+        files(dist)?.iter().filter_map(|file| Some(file.file_name()?.to_str()?.to_owned())).collect();
+    let expected = [
+        (format!("provident-components-{version}"), ".tar.gz"),
+        (format!("provident-c-{version}"), ".tar.gz"),
+        (format!("provident-php-{version}"), ".tar.gz"),
+        (format!("provident-identity-{version}"), ".tgz"),
+        (format!("provident_identity-{version}"), ".whl"),
+        (format!("provident_identity-{version}"), ".tar.gz"),
+        ("provident.cdx".to_owned(), ".json"),
+        ("provident-c.cdx".to_owned(), ".json"),
+    ];
+    for (begins, ends) in expected {
+        if !names.iter().any(|name| name.starts_with(&begins) && name.ends_with(ends)) {
+            return Err(Problem::new(format!("`{begins}…{ends}` is not in `{}`", dist.display())));
+        }
+    }
+    Ok(())
+}
+
+/// A library without the names of what it does not export.
+fn stripped(library: &Path, folder: &Path) -> Result<(), Problem> {
+    copy(library, folder)?;
+    let copied = folder.join(library.file_name().unwrap_or_default());
+    let what = if library.extension().is_some_and(|kind| kind == "a") { "--strip-debug" } else { "--strip-unneeded" };
+    run(command("strip").arg(what).arg(copied))
 }
 
 /// Two builds of every component from nothing, at different places, have the bytes of the one that is embedded.
@@ -121,6 +152,7 @@ fn bundle(dist: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<(), Proble
         "--group=0",
         "--numeric-owner",
         "--mtime=@0",
+        "--mode=u=rwX,go=rX",
         "--use-compress-program=gzip -n",
     ]);
     run(tar.args(["--create", "--file"]).arg(dist.join(format!("{name}.tar.gz"))).arg("-C").arg(dist).arg(name))?;
@@ -145,7 +177,9 @@ fn bill_of_materials(folder: &str, package: &str, dist: &Path) -> Result<(), Pro
     let file = format!("{name}.json");
     copy(&root().join(folder).join(&file), dist)?;
     // It writes one beside every member it looks at.
-    let listed = answer(command("git").args(["ls-files", "--others", "-z", "*.cdx.json"]).current_dir(root()));
+    let listed = answer(
+        command("git").args(["ls-files", "--others", "--exclude-standard", "-z", "*.cdx.json"]).current_dir(root()),
+    );
     for left in listed.unwrap_or_default().split('\0').filter(|left| !left.is_empty()) {
         fs::remove_file(root().join(left)).map_err(|error| Problem::new(format!("{left}: {error}")))?;
     }

@@ -76,11 +76,11 @@ impl Packages {
         Ok(Self { library, c_host, python })
     }
 
-    /// The commands that start the hosts, for conformance.
-    pub(crate) fn hosts(&self) -> Vec<String> {
-        let host = |program: &Path, file: &str| format!("{} {}", program.display(), root().join(file).display());
+    /// The commands that start the hosts, for conformance, word by word.
+    pub(crate) fn hosts(&self) -> Vec<Vec<PathBuf>> {
+        let host = |program: &Path, file: &str| vec![program.to_path_buf(), root().join(file)];
         vec![
-            self.c_host.display().to_string(),
+            vec![self.c_host.clone()],
             host(Path::new("php"), "embed/php/tests/host.php"),
             host(Path::new("node"), "embed/node/tests/host.mjs"),
             host(&self.python, "embed/python/tests/host.py"),

@@ -82,7 +82,13 @@ fn conform(packages: &Packages, Random { count, seed, hosts }: &Random) -> Resul
     held.arg(target().join("conformance")).args([count.to_string(), seed.to_string()]);
     // The package for PHP finds the library by it; the others know where they are.
     held.env("PROVIDENT_LIBRARY", &packages.library);
-    run(held.args(packages.hosts()).args(hosts))
+    for host in packages.hosts() {
+        held.arg("--").args(host);
+    }
+    for host in hosts {
+        held.arg("--").args(host.split(' '));
+    }
+    run(&mut held)
 }
 
 /// The suites that run on databases, by name.
@@ -111,7 +117,9 @@ pub(crate) fn root() -> &'static Path {
 
 /// Where cargo builds.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    let named = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // Others are run in other folders.
+    std::path::absolute(&named).unwrap_or(named)
 }
 
 /// Measurements, always of a release build.

@@ -8,6 +8,14 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+/// The forms our own packages answer in, so that none is lost.
+const OURS: &[(&str, &[Form])] = &[
+    ("c", &[Form::Lines, Form::Flat]),
+    ("php", &[Form::Lines, Form::Calls, Form::Many]),
+    ("node", &[Form::Lines, Form::Calls, Form::Many]),
+    ("python", &[Form::Lines, Form::Calls, Form::Many]),
+];
+
 /// What one host did.
 #[derive(Clone, Debug, Serialize)]
 pub struct Lane {
@@ -73,11 +81,17 @@ impl Conformance {
             if about.components != self.components && !(host == "native" && about.components.is_empty()) {
                 faults.push(format!("{host} runs other components: {:?}", about.components));
             }
-            if results.iter().all(|result| result.sum().passed == 0) {
-                faults.push(format!("{host} passed no vector"));
+            if let Some((_, forms)) = OURS.iter().find(|(ours, forms)| ours == host && **forms != about.forms) {
+                faults.push(format!("{host} answers in {:?} and not in {forms:?}", about.forms));
+            }
+            if results.is_empty() {
+                faults.push(format!("{host} answers in no form"));
             }
             for result in results {
                 let form = result.form.as_str();
+                if result.sum().passed == 0 {
+                    faults.push(format!("{host}, {form}: passed no vector"));
+                }
                 faults.extend(result.failed.iter().map(|failed| format!("{host}, {form}: {failed}")));
                 let random = result.random.iter().filter(|random| random.different > 0);
                 faults.extend(random.map(|random| {

@@ -203,6 +203,9 @@ fn many_lane(vectors: &[Vector], mut replies: impl Iterator<Item = Value>) -> Re
         });
         report.add(vector, outcome);
     }
+    if let (Some(surplus), Some(last)) = (replies.next(), vectors.last()) {
+        report.failed.push(last.violation(format!("a reply to nothing: {surplus}")));
+    }
     report
 }
 
