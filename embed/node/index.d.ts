@@ -446,7 +446,11 @@ export declare class Adapter {
   [Symbol.dispose](): void;
 }
 
-/** Lower-case hex SHA-256 of every component file the package was built from, by name. */
+/**
+ * Lower-case hex SHA-256 of every component file the package was built from, by name.
+ *
+ * @throws ComponentError `component-unusable` where the package's list of components is damaged
+ */
 export declare function components(): Readonly<Record<string, string>>;
 
 /**

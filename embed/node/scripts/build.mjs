@@ -75,8 +75,6 @@ async function build(folder) {
     }
     components[name] = { sha256: sha256(component), files };
   }
-  const glue = names.map((name) => `export { instantiate as ${name} } from './${name}/${name}.js';\n`);
-  writeFileSync(join(making, 'glue.js'), glue.join(''));
   writeFileSync(join(making, 'manifest.json'), `${JSON.stringify({ jco: jcoVersion(), components }, null, 2)}\n`);
   rmSync(target, { recursive: true, force: true });
   renameSync(making, target);
