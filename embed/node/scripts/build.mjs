@@ -1,10 +1,11 @@
 // Makes `generated/` of component files: node scripts/build.mjs FOLDER
 //
 // FOLDER holds identity.wasm and one file for each adapter. For each, jco writes bindings and core modules; the list of
-// components beside them pins every file by its SHA-256.
+// components beside them pins every file by its SHA-256. The project's LICENSE is copied into the
+// package.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,6 +79,7 @@ async function build(folder) {
   writeFileSync(join(making, 'manifest.json'), `${JSON.stringify({ jco: jcoVersion(), components }, null, 2)}\n`);
   rmSync(target, { recursive: true, force: true });
   renameSync(making, target);
+  copyFileSync(join(PACKAGE, '..', '..', 'LICENSE'), join(PACKAGE, 'LICENSE'));
   for (const name of names) console.log(`${name} ${components[name].sha256}`);
 }
 
