@@ -68,7 +68,7 @@ export type ActorKind = (typeof ActorKind)[keyof typeof ActorKind];
 
 /** Every reason to refuse an input, in the order of the contract. */
 export declare const ErrorCode: {
-  /** A line over 65,536 bytes, or a batch over 1 MiB. */
+  /** A line over 65,536 bytes, or over 1 MiB of text in one call. */
   readonly RequestTooLarge: 'request-too-large';
   /** Not UTF-8. */
   readonly InvalidUtf8: 'invalid-utf8';
@@ -163,7 +163,7 @@ export declare const ComponentErrorCode: {
   readonly DigestMismatch: 'component-digest-mismatch';
   /** A file of the package cannot be read, or is none of a component. */
   readonly Unusable: 'component-unusable';
-  /** The input is over what one call takes: 1 MiB, for an adapter 8 MiB. */
+  /** A batch over 1 MiB, or an adapter's document over 8 MiB. */
   readonly InputTooLarge: 'input-too-large';
   /** The component trapped; its instance is thrown away, the next call gets a new one. */
   readonly Trapped: 'component-trapped';
@@ -346,7 +346,7 @@ export interface AdapterDescription {
  * The identity component. Every call is synchronous, takes at most 1 MiB of text and throws
  *
  * - `IdentityError` where the input breaks a rule; a member of the wrong type is `malformed-request`, a lone surrogate
- *   `invalid-utf8`,
+ *   `invalid-utf8`, more than 1 MiB of text `request-too-large` in field `request`,
  * - `ComponentError` where the component did not answer.
  *
  * One instance belongs to the thread that opened it; a worker opens its own.
@@ -367,8 +367,6 @@ export declare class Identity {
   /**
    * Derives many keys: the fastest form. One outcome for each subject, in order; a refused one never spoils the others.
    * The message of a refusal names rule and member only; `derive` says more.
-   *
-   * @throws ComponentError `input-too-large` for the whole list when the texts of one subject are over 1 MiB
    */
   deriveMany(subjects: Iterable<GovernedSubject>): Derived[];
 
@@ -384,7 +382,7 @@ export declare class Identity {
   /**
    * Judges a decision. Returns where it may be made.
    *
-   * @throws IdentityError with every broken rule in `errors`
+   * @throws IdentityError with every broken rule in `errors`; a key that does not parse is the only one
    */
   decide(decision: Decision): void;
 
@@ -446,7 +444,11 @@ export declare class Adapter {
   [Symbol.dispose](): void;
 }
 
-/** Lower-case hex SHA-256 of every component file the package was built from, by name. */
+/**
+ * Lower-case hex SHA-256 of every component file the package was built from, by name.
+ *
+ * @throws ComponentError `component-unusable` where the package's list of components is damaged
+ */
 export declare function components(): Readonly<Record<string, string>>;
 
 /**

@@ -1,10 +1,11 @@
 // Makes `generated/` of component files: node scripts/build.mjs FOLDER
 //
 // FOLDER holds identity.wasm and one file for each adapter. For each, jco writes bindings and core modules; the list of
-// components beside them pins every file by its SHA-256.
+// components beside them pins every file by its SHA-256. The project's LICENSE is copied into the
+// package.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -75,11 +76,10 @@ async function build(folder) {
     }
     components[name] = { sha256: sha256(component), files };
   }
-  const glue = names.map((name) => `export { instantiate as ${name} } from './${name}/${name}.js';\n`);
-  writeFileSync(join(making, 'glue.js'), glue.join(''));
   writeFileSync(join(making, 'manifest.json'), `${JSON.stringify({ jco: jcoVersion(), components }, null, 2)}\n`);
   rmSync(target, { recursive: true, force: true });
   renameSync(making, target);
+  copyFileSync(join(PACKAGE, '..', '..', 'LICENSE'), join(PACKAGE, 'LICENSE'));
   for (const name of names) console.log(`${name} ${components[name].sha256}`);
 }
 

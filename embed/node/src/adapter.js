@@ -28,6 +28,7 @@ export class Adapter {
   }
 
   describe(document) {
+    this.#component.checkOpen();
     const text = readText(document, 'document', DOCUMENT_BYTES);
     const answers = this.#component.call(({ adapter }) => adapter.describe(text), never);
     return answers.map(outcome);

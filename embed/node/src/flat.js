@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer';
 import { ComponentErrorCode, ErrorCode, SubjectClass } from './enums.js';
 import { ComponentError, IdentityError } from './error.js';
 import { wrongType } from './shape.js';
-import { INPUT_BYTES, checkBytes, checkWellFormed } from './text.js';
+import { checkBytes, checkWellFormed } from './text.js';
 
 /** How much is handed over at once: little enough to stay in the processor's cache, and for its garbage to be young. */
 const CALL_BYTES = 16 << 10;
@@ -35,7 +35,6 @@ const BUFFER = Buffer.allocUnsafeSlow(CALL_BYTES);
  *
  * @param {Iterable<unknown>} subjects
  * @param {(records: Uint8Array) => Uint8Array} derive
- * @throws ComponentError `input-too-large` for a subject whose texts are over the limit of one call
  */
 export function deriveMany(subjects, derive) {
   const outcomes = [];
@@ -80,7 +79,6 @@ class Packer {
    * One record, a byte a character.
    *
    * @throws IdentityError what would be refused before a single call, too
-   * @throws ComponentError `input-too-large`
    */
   pack(subject) {
     if (subject === null || typeof subject !== 'object' || Array.isArray(subject)) throw wrongType('input');
@@ -106,7 +104,6 @@ class Packer {
     checkBytes(
       providerKey.length + resourceType.length + subjectTypeKey.length + length(providerResourceId) +
         length(externalId) + length(discriminator) + length(fingerprint),
-      INPUT_BYTES,
     );
     if (providerKey !== this.#providerKey) {
       const given = providerKey;
@@ -139,7 +136,7 @@ class Packer {
     if (discriminator !== undefined) record += discriminator;
     if (fingerprint !== undefined) record += fingerprint;
     record += subjectTypeKey;
-    checkBytes(record.length - HEAD_BYTES, INPUT_BYTES);
+    checkBytes(record.length - HEAD_BYTES);
     return record;
   }
 }

@@ -1,7 +1,6 @@
 // Everything the package offers; shapes, units and errors are told in index.d.ts.
 
 export { Adapter } from './adapter.js';
-export { components } from './component.js';
 export {
   ActorKind,
   BindingStatus,
@@ -14,5 +13,6 @@ export {
   SupportLevel,
 } from './enums.js';
 export { ComponentError, IdentityError } from './error.js';
+export { components } from './files.js';
 export { Identity } from './identity.js';
 export { fromJson, toJson } from './shape.js';

@@ -14,9 +14,12 @@ const required = { kind: 'text', absent: '' };
 const optional = { kind: 'text', absent: undefined };
 const flag = { kind: 'flag' };
 
-/** A name of an enum; one that is none, or absent where it may not be, is refused with this code. */
-function oneOf(names, code, mayBeAbsent = false) {
-  return { kind: 'name', names: new Map(Object.values(names).map((name) => [name, kebab(name)])), code, mayBeAbsent };
+/**
+ * A name of an enum. One that is absent or none is refused with this code; without a code it is left to the call, which
+ * finds undefined or null.
+ */
+function oneOf(names, code) {
+  return { kind: 'name', names: new Map(Object.values(names).map((name) => [name, kebab(name)])), code };
 }
 
 /** Members of an object: the name here, the name in the contract, and what it holds. */
@@ -61,7 +64,7 @@ export const DESCRIPTOR = shape({
 export const DECISION = shape({
   action: oneOf(DecisionAction, ErrorCode.MalformedRequest),
   actor: oneOf(ActorKind, ErrorCode.MalformedRequest),
-  mode: oneOf(ResolutionMode, ErrorCode.ModeNotAllowed, true),
+  mode: oneOf(ResolutionMode),
   subject: required,
   resource: optional,
   note: optional,
@@ -78,18 +81,17 @@ export function wrongType(field) {
  * Refused in this order: a member of the wrong type, names that are none, texts that are too long, lone surrogates.
  *
  * @throws IdentityError
- * @throws ComponentError `input-too-large`
  */
-export function readRecord(given, members, limit) {
+export function readRecord(given, members) {
   const read = { texts: [], names: [] };
   const record = take(given, members, 'input', read);
   for (const [of, name, field, holds] of read.names) {
-    if (of[name] === undefined && holds.mayBeAbsent) continue;
     const known = holds.names.get(of[name]);
-    if (known === undefined) throw IdentityError.of(holds.code, field, `\`${field}\` is absent, or none of its names`);
-    of[name] = known;
+    if (known !== undefined) of[name] = known;
+    else if (holds.code !== undefined) throw IdentityError.of(holds.code, field, `\`${field}\` is absent, or none of its names`);
+    else if (of[name] !== undefined) of[name] = null;
   }
-  checkTexts(read.texts, limit);
+  checkTexts(read.texts);
   return record;
 }
 

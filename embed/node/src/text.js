@@ -24,28 +24,46 @@ export function checkWellFormed(text, field) {
   }
 }
 
-/** @throws ComponentError `input-too-large` */
-export function checkBytes(bytes, limit) {
-  if (bytes > limit) {
-    throw new ComponentError(ComponentErrorCode.InputTooLarge, `the input has ${bytes} bytes, over ${limit}`);
-  }
+/** What a batch or document over its limit comes to. */
+function inputTooLarge(bytes, limit) {
+  return new ComponentError(ComponentErrorCode.InputTooLarge, `the input has ${bytes} bytes, over ${limit}`);
+}
+
+/** What a typed call over its limit comes to: a refusal, as that of a line. */
+function requestTooLarge(bytes, limit) {
+  return IdentityError.of(ErrorCode.RequestTooLarge, 'request', `the texts have ${bytes} bytes, over ${limit}`);
 }
 
 /**
- * Checks the texts of one call: their size together first, so that nothing long is looked at.
+ * Checks the size of the texts of one typed call.
+ *
+ * @throws IdentityError `request-too-large`
+ */
+export function checkBytes(bytes) {
+  if (bytes > INPUT_BYTES) throw requestTooLarge(bytes, INPUT_BYTES);
+}
+
+/**
+ * Checks the texts of one typed call.
  *
  * @param {readonly (readonly [field: string, text: string])[]} texts
+ * @throws IdentityError `request-too-large`, `invalid-utf8`
  */
-export function checkTexts(texts, limit) {
+export function checkTexts(texts) {
+  check(texts, INPUT_BYTES, requestTooLarge);
+}
+
+/** Their size together first, so that nothing long is looked at. */
+function check(texts, limit, tooLarge) {
   let units = 0;
   for (const [, text] of texts) units += text.length;
   // No text has fewer bytes than UTF-16 units, and none has more than three times as many.
-  checkBytes(units, limit);
+  if (units > limit) throw tooLarge(units, limit);
   for (const [field, text] of texts) checkWellFormed(text, field);
   if (units * 3 > limit) {
     let bytes = 0;
     for (const [, text] of texts) bytes += Buffer.byteLength(text);
-    checkBytes(bytes, limit);
+    if (bytes > limit) throw tooLarge(bytes, limit);
   }
 }
 
@@ -53,16 +71,27 @@ export function checkTexts(texts, limit) {
  * A document or batch given as text or as its bytes, as checked text.
  *
  * @throws IdentityError `malformed-request` for anything else, `invalid-utf8`
+ * @throws ComponentError `input-too-large`
  */
 export function readText(given, field, limit) {
   if (typeof given === 'string') {
-    checkTexts([[field, given]], limit);
+    check([[field, given]], limit, inputTooLarge);
     return given;
   }
   if (!(given instanceof Uint8Array)) {
     throw IdentityError.of(ErrorCode.MalformedRequest, field, `\`${field}\` is neither a string nor a Uint8Array`);
   }
-  checkBytes(given.byteLength, limit);
-  if (!isUtf8(given)) throw IdentityError.of(ErrorCode.InvalidUtf8, field, `\`${field}\` is not UTF-8`);
-  return Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('utf8');
+  if (given.byteLength > limit) throw inputTooLarge(given.byteLength, limit);
+  const bytes = readBytes(given, field);
+  if (!isUtf8(bytes)) throw IdentityError.of(ErrorCode.InvalidUtf8, field, `\`${field}\` is not UTF-8`);
+  return bytes.toString('utf8');
+}
+
+function readBytes(given, field) {
+  try {
+    return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  } catch {
+    // Its memory was given away, to a worker for instance.
+    throw IdentityError.of(ErrorCode.MalformedRequest, field, `\`${field}\` is a Uint8Array without its memory`);
+  }
 }

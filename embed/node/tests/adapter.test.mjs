@@ -100,7 +100,9 @@ test('a closed adapter is closed', () => {
   const closed = Adapter.open('fake');
   closed.close();
   closed.close();
-  assert.throws(() => closed.describe('{}'), { name: 'ComponentError', code: 'handle-closed' });
+  for (const document of ['{}', '', 7, 'x'.repeat(9 << 20)]) {
+    assert.throws(() => closed.describe(document), { name: 'ComponentError', code: 'handle-closed' });
+  }
   assert.throws(() => closed.about(), { name: 'ComponentError', code: 'handle-closed' });
 });
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,9 +22,11 @@ function openCopy(change) {
   for (const part of ['package.json', 'src', 'generated']) cpSync(join(PACKAGE, part), join(folder, part), { recursive: true });
   change((file) => join(folder, 'generated', file));
   const source = `
-    import { Adapter, Identity } from ${JSON.stringify(pathToFileURL(join(folder, 'src/index.js')).href)};
+    import { Adapter, Identity, components } from ${JSON.stringify(pathToFileURL(join(folder, 'src/index.js')).href)};
     const tell = (open) => { try { open().about(); return 'answered'; } catch (error) { return error.name + ' ' + error.code; } };
-    console.log(JSON.stringify([tell(() => Identity.open()), tell(() => Adapter.open('fake'))]));`;
+    const told = [tell(() => Identity.open()), tell(() => Adapter.open('fake'))];
+    const listed = tell(() => (components(), { about() {} }));
+    console.log(JSON.stringify(listed === 'answered' ? told : [...told, listed]));`;
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' });
   assert.equal(run.status, 0, run.stderr);
   return JSON.parse(run.stdout);
@@ -32,6 +35,14 @@ function openCopy(change) {
 const MISMATCH = 'ComponentError component-digest-mismatch';
 const UNUSABLE = 'ComponentError component-unusable';
 const CORE = 'identity/identity.core.wasm';
+/** Neither of them opens, nor are there digests to tell. */
+const NOTHING = [UNUSABLE, UNUSABLE, UNUSABLE];
+
+function changeList(path, change) {
+  const list = JSON.parse(readFileSync(path('manifest.json'), 'utf8'));
+  change(list);
+  writeFileSync(path('manifest.json'), JSON.stringify(list));
+}
 
 test('a copy of the package works', () => {
   assert.deepEqual(openCopy(() => {}), ['answered', 'answered']);
@@ -56,9 +67,27 @@ test('a truncated, empty or longer file is refused', () => {
   }
 });
 
-test('altered bindings are refused', () => {
-  const change = (path) => writeFileSync(path('fake/fake.js'), `${readFileSync(path('fake/fake.js'), 'utf8')}\n`);
-  assert.deepEqual(openCopy(change), ['answered', MISMATCH]);
+test('altered, truncated, empty and missing bindings are refused, and none of them runs', () => {
+  for (const name of ['identity', 'fake']) {
+    const file = `${name}/${name}.js`;
+    const whole = readFileSync(join(PACKAGE, 'generated', file), 'utf8');
+    const expected = (code) => (name === 'identity' ? [code, 'answered'] : ['answered', code]);
+    const altered = [`${whole}\n`, `console.log('it ran');\n${whole}`, whole.slice(0, whole.length >> 1), '', 'export const nothing = 0;'];
+    for (const text of altered) {
+      assert.deepEqual(openCopy((path) => writeFileSync(path(file), text)), expected(MISMATCH), text.slice(0, 40));
+    }
+    assert.deepEqual(openCopy((path) => rmSync(path(file))), expected(UNUSABLE));
+  }
+});
+
+test('bindings that are as listed and are none', () => {
+  for (const text of ['export const nothing = 0;', 'export const instantiate = 7;', 'throw null;', 'not JavaScript']) {
+    const change = (path) => {
+      writeFileSync(path('fake/fake.js'), text);
+      changeList(path, (list) => (list.components.fake.files['fake.js'] = createHash('sha256').update(text).digest('hex')));
+    };
+    assert.deepEqual(openCopy(change), ['answered', UNUSABLE], text);
+  }
 });
 
 test('another component in its place is refused', () => {
@@ -67,10 +96,31 @@ test('another component in its place is refused', () => {
 
 test('a missing file, and a list of components that is none', () => {
   assert.deepEqual(openCopy((path) => rmSync(path(CORE))), [UNUSABLE, 'answered']);
-  assert.deepEqual(openCopy((path) => rmSync(path('manifest.json'))), [UNUSABLE, UNUSABLE]);
-  for (const text of ['', '{', 'null', '[]', '{"components":null}', '{"components":7}']) {
-    assert.deepEqual(openCopy((path) => writeFileSync(path('manifest.json'), text)), [UNUSABLE, UNUSABLE], text);
+  assert.deepEqual(openCopy((path) => rmSync(path('manifest.json'))), NOTHING);
+  assert.deepEqual(openCopy((path) => rmSync(path('.'), { recursive: true })), NOTHING);
+  for (const text of ['', '{', 'null', '7', '[]', '{}', '{"components":null}', '{"components":7}', '{"components":[]}', '{"components":{}}']) {
+    assert.deepEqual(openCopy((path) => writeFileSync(path('manifest.json'), text)), NOTHING, text);
   }
+});
+
+test('a list of components with an entry of another shape', () => {
+  const digest = 'a'.repeat(64);
+  const entries = [
+    null, 7, [], {}, { sha256: digest }, { files: {} }, { sha256: digest, files: null }, { sha256: digest, files: [] },
+    { sha256: digest, files: {} }, { sha256: 7, files: { 'fake.js': digest, 'fake.core.wasm': digest } },
+    { sha256: digest, files: { 'fake.js': digest } }, { sha256: digest, files: { 'fake.core.wasm': digest } },
+    { sha256: digest, files: { 'fake.js': digest, 'fake.core.wasm': 7 } },
+    { sha256: digest, files: { 'fake.js': digest, 'fake.core.wasm': digest.toUpperCase() } },
+    { sha256: digest, files: { 'fake.js': digest, 'fake.core.wasm': digest, '../fake/fake.js': digest } },
+  ];
+  for (const entry of entries) {
+    const change = (path) => changeList(path, (list) => (list.components.fake = entry));
+    assert.deepEqual(openCopy(change), NOTHING, JSON.stringify(entry));
+  }
+  assert.deepEqual(openCopy((path) => changeList(path, (list) => (list.components['../fake'] = list.components.fake))), NOTHING);
+  assert.deepEqual(openCopy((path) => changeList(path, (list) => delete list.components.identity)), NOTHING);
+  // An adapter may be left out when the package is built.
+  assert.deepEqual(openCopy((path) => changeList(path, (list) => delete list.components.fake)), ['answered', 'ComponentError component-unknown']);
 });
 
 const KEY = 'provider:fake:policy:w:w:id:1';

@@ -192,7 +192,7 @@ test('a batch of many short lines is answered whole', () => {
   assert.equal(JSON.parse(lines[8192]).error.code, 'malformed-request');
 });
 
-test('a closed component is closed', () => {
+test('a closed component is closed', async () => {
   const closed = Identity.open();
   closed.close();
   closed.close();
@@ -201,8 +201,16 @@ test('a closed component is closed', () => {
     () => closed.digest(KEY), () => closed.about(), () => closed.batch('{"op":"about"}'), () => closed.rewriteNote('x'),
     () => closed.decide({ action: 'create', actor: 'operator', subject: KEY }),
     () => closed.describe({ ...widget, subjectDomain: 'things', supportLevel: 'supported' }),
+    // Whatever is given.
+    () => closed.batch(''), () => closed.batch(new Uint8Array()), () => closed.batch(7), () => closed.batch('x'.repeat(2 << 20)),
+    () => closed.derive(7), () => closed.derive({ ...widget, subjectClass: 'nothing' }), () => closed.deriveMany(7),
+    () => closed.parse(7), () => closed.digest('\ud800'), () => closed.describe(7), () => closed.rewriteNote(7),
+    () => closed.decide(7), () => closed.decide({ action: 'create', actor: 'operator', mode: 'nothing', subject: KEY }),
   ];
   for (const call of calls) assert.throws(call, { name: 'ComponentError', code: 'handle-closed' });
+  for (const input of [[], [Buffer.from('{"op":"about"}\n')]]) {
+    await assert.rejects(closed.lines(input).next(), { name: 'ComponentError', code: 'handle-closed' });
+  }
   assert.equal(identity.digest(KEY).length, 71);
 });
 

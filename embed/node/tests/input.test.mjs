@@ -1,8 +1,9 @@
 // Input that no key can be made of: a typed error with a stable code and field, and the next call works.
 
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
-import { ComponentError, Identity, IdentityError } from '../src/index.js';
+import { Adapter, ComponentError, Identity, IdentityError } from '../src/index.js';
 
 const identity = Identity.open();
 const OF_IDENTITY = {
@@ -50,7 +51,9 @@ function bothRefuse(subject, code, field) {
   refuses(() => { throw outcome.error; }, code, field);
 }
 
-const tooLarge = (call) =>
+/** A typed call over its limit is a refusal, a batch a failure. */
+const tooLarge = (call) => refuses(call, 'request-too-large', 'request');
+const batchTooLarge = (call) =>
   assert.throws(call, (error) => error instanceof ComponentError && error.code === 'input-too-large' && error.message.length < 400);
 
 test('the sample is accepted', () => {
@@ -148,17 +151,15 @@ test('NUL and other controls', () => {
 test('ten MiB', () => {
   for (const name of Object.keys(OF_IDENTITY)) {
     const subject = descriptor({}, { [name]: TEN_MIB });
-    tooLarge(() => identity.derive(subject));
-    tooLarge(() => identity.describe(subject));
-    tooLarge(() => identity.deriveMany([descriptor(), subject]));
+    bothRefuse(subject, 'request-too-large', 'request');
   }
   tooLarge(() => identity.describe(descriptor({ displayLabel: TEN_MIB })));
   for (const name of ['subject', 'resource', 'note', 'reason']) tooLarge(() => identity.decide(decision({ [name]: TEN_MIB })));
   tooLarge(() => identity.parse(TEN_MIB));
   tooLarge(() => identity.digest(TEN_MIB));
   tooLarge(() => identity.rewriteNote(TEN_MIB));
-  tooLarge(() => identity.batch(TEN_MIB));
-  tooLarge(() => identity.batch(new Uint8Array(10 << 20)));
+  batchTooLarge(() => identity.batch(TEN_MIB));
+  batchTooLarge(() => identity.batch(new Uint8Array(10 << 20)));
   assert.equal(identity.digest(KEY).length, 71);
 });
 
@@ -169,12 +170,64 @@ test('the limit of one call counts bytes of UTF-8, of all texts together', () =>
   const full = (bytes) => descriptor({}, { providerResourceId: 'x'.repeat(bytes / 2), externalId: 'é'.repeat(bytes / 4) });
   const others = 'fake'.length + 'widget'.length + 'widgetPolicy'.length;
   const most = (1 << 20) - others - ((1 << 20) - others) % 4;
-  for (const call of [(subject) => identity.derive(subject), (subject) => identity.deriveMany([subject])]) tooLarge(() => call(full(most + 4)));
+  bothRefuse(full(most + 4), 'request-too-large', 'request');
   refuses(() => identity.derive(full(most)), 'field-too-long', 'provider_resource_id');
   const [outcome] = identity.deriveMany([full(most)]);
   refuses(() => { throw outcome.error; }, 'field-too-long', 'provider_resource_id');
   assert.equal(identity.batch(`${' '.repeat((1 << 20) - 1)}\n`).split('\n').length, 2);
-  tooLarge(() => identity.batch(' '.repeat((1 << 20) + 1)));
+  batchTooLarge(() => identity.batch(' '.repeat((1 << 20) + 1)));
+});
+
+test('an unknown mode is judged as the component judges one in a line', () => {
+  const OTHER = 'provider:other:policy:w:w:id:1';
+  const bare = ({ code, field }) => `${code}@${field}`;
+  let compared = 0;
+  for (const action of ['create', 'supersede', 'revoke']) {
+    for (const actor of ['operator', 'system']) {
+      for (const mode of ['nothing', '', 'Manual_Binding', 'manual-binding', 'toString', 'manual_binding', undefined]) {
+        for (const subject of [KEY, 'nothing', '', `${KEY}:x`]) {
+          for (const resource of [undefined, KEY, OTHER, 'nothing']) {
+            for (const [note, reason] of [[undefined, undefined], ['agreed', 'moved'], ['x'.repeat(2001), 'Not a code']]) {
+              const input = { action, actor, mode, subject, resource, note, reason };
+              const reply = JSON.parse(identity.batch(JSON.stringify({ op: 'decide', input })));
+              let told = [];
+              try {
+                identity.decide(input);
+              } catch (error) {
+                assert.ok(error instanceof IdentityError, `${error}`);
+                told = error.errors;
+              }
+              assert.deepEqual(told.map(bare), (reply.errors ?? []).map(bare), JSON.stringify(input));
+              compared++;
+            }
+          }
+        }
+      }
+    }
+  }
+  assert.equal(compared, 3 * 2 * 7 * 4 * 4 * 3);
+  // Where the keys do not parse, nothing else is said; a note that no line can hold is judged all the same.
+  refuses(() => identity.decide(decision({ mode: 'nothing', subject: 'nothing' })), 'unknown-scheme', 'subject');
+  refuses(() => identity.decide(decision({ mode: 'nothing', resource: 'nothing' })), 'unknown-scheme', 'resource');
+  const long = decision({ mode: 'nothing', note: 'x'.repeat(72_000) });
+  assert.throws(() => identity.decide(long), (error) => {
+    assert.deepEqual(error.errors.map(bare), ['mode-not-allowed@mode', 'note-too-long@note']);
+    return true;
+  });
+  refuses(() => identity.decide(decision({ mode: 'nothing', action: 'nothing' })), 'malformed-request', 'action');
+  refuses(() => identity.decide(decision({ mode: 'nothing', note: '\ud800' })), 'invalid-utf8', 'note');
+  refuses(() => identity.decide(decision({ mode: '\ud800' })), 'mode-not-allowed', 'mode');
+});
+
+test('memory that was given away is no text', () => {
+  for (const transfer of [new Uint8Array(8), new Uint8Array(0), Buffer.from(new ArrayBuffer(8))]) {
+    structuredClone(transfer.buffer, { transfer: [transfer.buffer] });
+    refuses(() => identity.batch(transfer), 'malformed-request', 'request');
+    const adapter = Adapter.open('fake');
+    refuses(() => adapter.describe(transfer), 'malformed-request', 'document');
+  }
+  assert.equal(identity.batch(new Uint8Array(0)), '');
+  assert.equal(identity.batch(new Uint8Array(new ArrayBuffer(8), 8)), '');
 });
 
 test('what a getter throws goes through, and the next call works', () => {

@@ -32,12 +32,25 @@ const project = join(folder, 'project');
 
 test('the package holds what it needs to run and nothing else', () => {
   assert.ok(files.includes('generated/manifest.json') && files.includes('generated/identity/identity.core.wasm'));
-  for (const file of files) assert.match(file, /^(package\.json|README\.md|index\.d\.ts|src\/\w+\.js|generated\/[\w./]+)$/);
+  for (const file of files) assert.match(file, /^(package\.json|README\.md|LICENSE|index\.d\.ts|src\/\w+\.js|generated\/[\w./]+)$/);
   const { dependencies, optionalDependencies, peerDependencies, scripts } = JSON.parse(
     readFileSync(join(project, 'node_modules/@provident/identity/package.json'), 'utf8'),
   );
   assert.deepEqual([dependencies, optionalDependencies, peerDependencies], [undefined, undefined, undefined]);
   for (const hook of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(scripts[hook], undefined);
+});
+
+test('the package carries the licence of the project', () => {
+  assert.ok(files.includes('LICENSE'));
+  const carried = readFileSync(join(project, 'node_modules/@provident/identity/LICENSE'));
+  assert.deepEqual(carried, readFileSync(join(PACKAGE, '../../LICENSE')));
+});
+
+test('no link of the README leaves the package', () => {
+  const readme = readFileSync(join(PACKAGE, 'README.md'), 'utf8');
+  const links = [...readme.matchAll(/\]\(([^)]*)\)/g)].map(([, link]) => link);
+  assert.ok(links.length > 0);
+  for (const link of links) assert.ok(link.startsWith('https://') || files.includes(link), link);
 });
 
 test('the examples of the README run, and print what they say they print', () => {
