@@ -63,6 +63,7 @@ class Adapter:
         Raises `ComponentError` (`input-too-large` over 8 MiB), and `IdentityError` where the document is neither text
         nor bytes (`malformed-request`) or not UTF-8 (`invalid-utf8`).
         """
+        self._runner.check_open()
         if isinstance(document, (str, bytes)):
             # Every character is a byte at least: what is far too long is not even encoded.
             check_input(len(document), DOCUMENT_BYTES)

@@ -170,12 +170,20 @@ class Runner:
         # A first instance, so that a component of another contract is refused here.
         self.idle.append(self.instance())
 
+    def check_open(self) -> None:
+        """Raises `handle-closed` once it was closed. Every call asks this before it looks at what it was given."""
+        self.opened()
+
+    def opened(self) -> wasmtime.Module:
+        module = self.module
+        if module is None:
+            raise ComponentError("handle-closed", "the component was closed")
+        return module
+
     def instance(self) -> Instance:
         """An idle instance, or a new one."""
         with self.lock:
-            module = self.module
-            if module is None:
-                raise ComponentError("handle-closed", "the component was closed")
+            module = self.opened()
             if self.idle:
                 return self.idle.pop()
         try:
