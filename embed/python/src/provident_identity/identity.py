@@ -56,9 +56,10 @@ class Identity:
         """Opens the component this package carries.
 
         It is compiled, which takes a few hundred milliseconds, unless `code_cache` names a folder where compiled code is
-        kept. The folder must be nobody else's to write to; it is made with mode 0700.
+        kept. Nobody but this user or root may own the folder or write to it; it is made with mode 0700.
 
-        Raises `ComponentError`: `component-digest-mismatch` where the file is damaged, `component-unusable`.
+        Raises `ComponentError`: `component-unreadable` or `component-digest-mismatch` where the package is damaged,
+        `component-unusable`, `cache-not-private`, `cache-unusable`.
         """
         return cls(Runner(file.embedded("identity"), contract.IDENTITY, MEMORY_BYTES, code_cache))
 
@@ -72,8 +73,9 @@ class Identity:
     ) -> Identity:
         """Opens a component file, which must be the one that was pinned (lower-case hex SHA-256).
 
-        Raises `ComponentError` (`component-digest-mismatch`; `component-unusable` where it is no component of this
-        contract), and `OSError` if the file cannot be read.
+        Raises `ComponentError`: `component-digest-mismatch`; `component-unusable` where it is no component of this
+        contract; `component-unreadable` where the file cannot be read; `invalid-argument` where `path` is no path or
+        `sha256` no digest; those of the cache, as `embedded`.
         """
         return cls(Runner(file.foreign(path, sha256), contract.IDENTITY, MEMORY_BYTES, code_cache))
 
