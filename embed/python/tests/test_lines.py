@@ -9,7 +9,7 @@ import threading
 import unittest
 from typing import Any
 
-from provident_identity import Adapter, Identity, Lines
+from provident_identity import Adapter, ComponentError, Identity, Lines
 from provident_identity.lines import members
 
 DIGEST = b'{"id":"%d","op":"digest","input":{"key":"provider:fake:policy:w:w:id:%d"}}\n'
@@ -119,6 +119,17 @@ class Streams(unittest.TestCase):
         self.assertEqual(list(found), ["op", "input"])
         self.assertEqual(members(found["input"])["raw"], raw)
         self.assertEqual(members(" { } "), {})
+
+    def test_a_closed_one_answers_nothing_not_even_an_empty_stream(self) -> None:
+        closed, adapter = Identity.embedded(), Adapter.embedded("fake")
+        for lines in (Lines(closed), Lines(closed, adapter), Lines(self.identity, adapter)):
+            lines.answer(io.BytesIO(), io.BytesIO())
+        closed.close()
+        adapter.close()
+        for lines in (Lines(closed), Lines(closed, adapter), Lines(self.identity, adapter)):
+            with self.assertRaises(ComponentError) as caught:
+                lines.answer(io.BytesIO(), io.BytesIO())
+            self.assertEqual(caught.exception.code, "handle-closed")
 
 
 if __name__ == "__main__":

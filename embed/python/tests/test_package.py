@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LICENSE = (ROOT.parents[1] / "LICENSE").read_bytes()
-COMPONENTS = {f"provident_identity/components/{name}" for name in ("identity.wasm", "fake.wasm", "microsoft.wasm", "manifest.json")}
+CARRIED = ("identity.wasm", "fake.wasm", "microsoft.wasm", "manifest.json")
+COMPONENTS = {f"provident_identity/components/{name}" for name in CARRIED}
 
 
 class Package(unittest.TestCase):

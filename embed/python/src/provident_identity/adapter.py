@@ -63,7 +63,7 @@ class Adapter:
         Raises `ComponentError` (`input-too-large` over 8 MiB), and `IdentityError` where the document is neither text
         nor bytes (`malformed-request`) or not UTF-8 (`invalid-utf8`).
         """
-        self._runner.check_open()
+        self.check_open()
         if isinstance(document, (str, bytes)):
             # Every character is a byte at least: what is far too long is not even encoded.
             check_input(len(document), DOCUMENT_BYTES)
@@ -81,6 +81,10 @@ class Adapter:
         """Which provider it speaks for, and which types it knows."""
         about: AdapterDescription = self._runner.call(contract.ABOUT_ADAPTER, contract.ABOUT_ADAPTER.lay_out())
         return about
+
+    def check_open(self) -> None:
+        """Raises `ComponentError` (`handle-closed`) once it was closed."""
+        self._runner.check_open()
 
     def close(self) -> None:
         """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""

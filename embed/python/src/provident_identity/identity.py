@@ -94,7 +94,7 @@ class Identity:
 
         This is the bulk form; it gives no digests.
         """
-        self._runner.check_open()
+        self.check_open()
         given = subjects if isinstance(subjects, (list, tuple)) else list(subjects)
         found: list[str | IdentityError] = []
         for start in range(0, len(given), SUBJECTS_PER_CALL):
@@ -122,7 +122,7 @@ class Identity:
         Raises `DecisionRefused` with every rule it breaks, in the order of the codes. Text that is no mode is
         `mode-not-allowed`, a lone surrogate `invalid-utf8`. What is no decision at all is an `IdentityError`.
         """
-        self._runner.check_open()
+        self.check_open()
         judged = without_unknown_mode(decision)
         try:
             self._call(contract.CHECK, judged)
@@ -158,7 +158,7 @@ class Identity:
         Text gives text, bytes give bytes. A refused request is a reply like any other. Raises `IdentityError`
         (`invalid-utf8`) if the whole is not UTF-8, and `ComponentError` (`input-too-large`) over 1 MiB.
         """
-        self._runner.check_open()
+        self.check_open()
         if isinstance(ndjson, str):
             return self._batch(ndjson)
         if not isinstance(ndjson, bytes):
@@ -169,6 +169,10 @@ class Identity:
         except UnicodeDecodeError:
             raise IdentityError("invalid-utf8", "request", "the batch is not UTF-8") from None
         return self._batch(text).encode()
+
+    def check_open(self) -> None:
+        """Raises `ComponentError` (`handle-closed`) once it was closed."""
+        self._runner.check_open()
 
     def close(self) -> None:
         """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""
@@ -186,7 +190,7 @@ class Identity:
         return f"<Identity {self.sha256}>"
 
     def _call(self, function: Function, *arguments: Any) -> Any:
-        self._runner.check_open()
+        self.check_open()
         # Every character is a byte at least: what is far too long is not even encoded.
         if any(isinstance(argument, str) and len(argument) > INPUT_BYTES for argument in arguments):
             raise too_large()

@@ -38,6 +38,9 @@ class Lines:
         Memory stays bounded whatever comes in. Raises `ComponentError` if the component fails, and what reading and
         writing raise.
         """
+        self.identity.check_open()
+        if self.adapter is not None:
+            self.adapter.check_open()
         for piece in self.replies(lines(source)):
             target.write(piece)
             if not piece:

@@ -170,11 +170,8 @@ class Runner:
         # A first instance, so that a component of another contract is refused here.
         self.idle.append(self.instance())
 
-    def check_open(self) -> None:
+    def check_open(self) -> wasmtime.Module:
         """Raises `handle-closed` once it was closed. Every call asks this before it looks at what it was given."""
-        self.opened()
-
-    def opened(self) -> wasmtime.Module:
         module = self.module
         if module is None:
             raise ComponentError("handle-closed", "the component was closed")
@@ -183,7 +180,7 @@ class Runner:
     def instance(self) -> Instance:
         """An idle instance, or a new one."""
         with self.lock:
-            module = self.opened()
+            module = self.check_open()
             if self.idle:
                 return self.idle.pop()
         try:
