@@ -8,6 +8,7 @@ import os
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 from provident_identity import Adapter, ComponentError, Identity, Lines
 from provident_identity.lines import members
@@ -119,6 +120,13 @@ class Streams(unittest.TestCase):
         self.assertEqual(list(found), ["op", "input"])
         self.assertEqual(members(found["input"])["raw"], raw)
         self.assertEqual(members(" { } "), {})
+
+    def test_replies_of_another_layout_make_it_unusable(self) -> None:
+        for wrong in (b"", b"{}\n{}\n", b"x\n", b"[]\n", b'{"error":1}\n', b"\xff\n"):
+            with mock.patch.object(self.identity, "batch", return_value=wrong):
+                with self.assertRaises(ComponentError) as caught:
+                    self.ask(b'{"op":"adapt","input":{"raw":{}}}', adapter=True)
+            self.assertEqual(caught.exception.code, "component-unusable")
 
     def test_a_closed_one_answers_nothing_not_even_an_empty_stream(self) -> None:
         closed, adapter = Identity.embedded(), Adapter.embedded("fake")
