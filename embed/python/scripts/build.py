@@ -1,7 +1,7 @@
 """Puts the components into the package: `python scripts/build.py FOLDER`, where FOLDER has the .wasm files.
 
 Beside them stands `manifest.json`: their SHA-256 by name, which every later opening holds them to. Each is held to the
-contract first, type by type.
+contract first, type by type. The license, which the package has to carry, is copied from the root of the project.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from provident_identity import contract, engine  # noqa: E402
 from provident_identity.file import NAMES  # noqa: E402
 from provident_identity.world import hold  # noqa: E402
 
+PROJECT_LICENSE = ROOT.parents[1] / "LICENSE"
+"""Not there where this is run from a source distribution, which has its own."""
 COMPONENTS = ROOT / "src" / "provident_identity" / "components"
 
 
@@ -39,6 +41,10 @@ def main(folder: Path) -> None:
         manifest[name] = hashlib.sha256(content).hexdigest()
         print(f"{manifest[name]}  {name}.wasm")
     write(COMPONENTS / "manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
+    if PROJECT_LICENSE.exists():
+        write(ROOT / "LICENSE", PROJECT_LICENSE.read_bytes())
+    elif not (ROOT / "LICENSE").exists():
+        sys.exit("there is no LICENSE to be carried")
 
 
 if __name__ == "__main__":

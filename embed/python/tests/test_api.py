@@ -199,7 +199,9 @@ class Objects(unittest.TestCase):
 
     def test_errors_survive_being_sent_to_another_process(self) -> None:
         error = IdentityError("empty-field", "key", "`key` is empty")
-        for sent in (error, DecisionRefused([error]), provident.ComponentError("component-trapped", "it trapped")):
+        failure = provident.ComponentError("component-trapped", "it trapped")
+        argument = provident.ComponentError("invalid-argument", "it is none", "sha256")
+        for sent in (error, DecisionRefused([error]), failure, argument):
             received = pickle.loads(pickle.dumps(sent))
             self.assertEqual((type(received), str(received), received.code), (type(sent), str(sent), sent.code))
 

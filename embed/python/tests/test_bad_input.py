@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import unittest
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from provident_identity import (
     Adapter,
     ComponentError,
     Decision,
+    DecisionRefused,
     GovernedSubject,
     Identity,
     IdentityError,
@@ -85,8 +87,47 @@ class BadInput(unittest.TestCase):
         self.refused("invalid-utf8", "note", lambda: self.identity.rewrite_note(LONE))
         self.refused("invalid-utf8", "request", lambda: self.identity.batch(LONE))
         self.refused("invalid-utf8", "document", lambda: self.adapter.describe(LONE))
-        decision = Decision("create", "operator", KEY, note=LONE)  # type: ignore[arg-type]
-        self.refused("invalid-utf8", "note", lambda: self.identity.decide(decision))
+
+    def test_a_lone_surrogate_in_a_decision_is_an_error_of_the_decision(self) -> None:
+        for name in ("subject", "resource", "note", "reason", "mode"):
+            members: Any = {"subject": KEY, name: LONE}
+            self.assertEqual(self.broken("create", **members), [("invalid-utf8", name)])
+
+    def test_text_that_is_no_mode(self) -> None:
+        other = "provider:other:policy:w:w:id:x"
+        for mode in ("by_hand", "", "Manual_Binding"):
+            for action, actor, members in (
+                ("create", "operator", {}),
+                ("create", "operator", {"note": "n", "resource": KEY}),
+                ("create", "operator", {"resource": other, "reason": "Not A Code"}),
+                ("create", "operator", {"note": "a\0b", "resource": other}),
+                ("create", "system", {"reason": "seen"}),
+                ("supersede", "operator", {}),
+                ("supersede", "system", {}),
+                ("revoke", "operator", {"resource": KEY}),
+                ("revoke", "operator", {"note": "n", "reason": "seen"}),
+                ("revoke", "system", {}),
+                ("create", "operator", {"subject": "x"}),
+                ("create", "operator", {"subject": "x", "resource": "y", "reason": "Not A Code"}),
+                ("create", "operator", {"resource": "y", "note": "n"}),
+                ("revoke", "operator", {"resource": "y"}),
+            ):
+                given = {"subject": KEY, "mode": mode} | members
+                line = json.dumps({"op": "decide", "input": {"action": action, "actor": actor} | given})
+                said = [IdentityError(**error) for error in json.loads(self.identity.batch(line))["errors"]]
+                with self.subTest(line):
+                    self.assertEqual(self.errors(action, actor, **given), said)
+        self.assertEqual(self.broken("create", subject=KEY, mode="by_hand", note="n" * 70_000),
+                         [("mode-not-allowed", "mode"), ("note-too-long", "note")])
+
+    def broken(self, action: Any, actor: Any = "operator", **members: Any) -> list[tuple[str, str]]:
+        """The rules a decision breaks."""
+        return [(error.code, error.field) for error in self.errors(action, actor, **members)]
+
+    def errors(self, action: Any, actor: Any, **members: Any) -> list[IdentityError]:
+        with self.assertRaises(DecisionRefused) as caught:
+            self.identity.decide(Decision(action, actor, **members))
+        return list(caught.exception.errors)
 
     def test_bytes_that_are_not_utf8(self) -> None:
         self.refused("invalid-utf8", "request", lambda: self.identity.batch(b"\xff\n"))
@@ -100,24 +141,28 @@ class BadInput(unittest.TestCase):
 
     def test_ten_mebibytes(self) -> None:
         large = with_identity(provider_resource_id=TEN_MIB)
-        self.failed("input-too-large", lambda: self.identity.derive(large))
-        self.failed("input-too-large", lambda: self.identity.derive_many([GOOD, large]))
-        for ask in (self.identity.parse, self.identity.digest, self.identity.rewrite_note, self.identity.batch):
-            self.failed("input-too-large", lambda: ask(TEN_MIB))
+        self.subject_refused("request-too-large", "request", large)
+        for ask in (self.identity.parse, self.identity.digest, self.identity.rewrite_note):
+            self.refused("request-too-large", "request", lambda: ask(TEN_MIB))
+        descriptor: Any = ProviderResourceDescriptor(GOOD.identity, "things", "policy", "w", "supported", TEN_MIB)  # type: ignore[arg-type]
+        self.refused("request-too-large", "request", lambda: self.identity.describe(descriptor))
+        self.failed("input-too-large", lambda: self.identity.batch(TEN_MIB))
         self.failed("input-too-large", lambda: self.identity.batch(TEN_MIB.encode()))
         self.failed("input-too-large", lambda: self.adapter.describe(TEN_MIB))
-        decision = Decision("create", "operator", KEY, note=TEN_MIB)  # type: ignore[arg-type]
-        self.failed("input-too-large", lambda: self.identity.decide(decision))
+        for members in ({"note": TEN_MIB}, {"mode": TEN_MIB}, {"note": TEN_MIB, "mode": "by_hand"}):
+            decision: Any = Decision("create", "operator", KEY, **members)  # type: ignore[arg-type]
+            error = self.refused("request-too-large", "request", lambda: self.identity.decide(decision))
+            self.assertNotIn("xxxx", str(error))
         self.assertEqual(self.identity.derive(GOOD).key, KEY)
 
     def test_limits_count_bytes_to_the_last_one(self) -> None:
         limit = 1 << 20
         self.refused("key-too-long", "key", lambda: self.identity.parse("é" * (limit // 2)))
-        self.failed("input-too-large", lambda: self.identity.parse("é" * (limit // 2) + "x"))
+        self.refused("request-too-large", "request", lambda: self.identity.parse("é" * (limit // 2) + "x"))
         self.failed("input-too-large", lambda: self.identity.batch("é" * (limit // 2) + "x"))
         rest = limit - len("fakewidgetwidgetPolicy")
         self.subject_refused("field-too-long", "provider_resource_id", with_identity(provider_resource_id="x" * rest))
-        self.failed("input-too-large", lambda: self.identity.derive(with_identity(provider_resource_id="x" * (rest + 1))))
+        self.subject_refused("request-too-large", "request", with_identity(provider_resource_id="x" * (rest + 1)))
         self.assertEqual(len(self.adapter.describe(" " * (8 << 20))), 1)
         self.failed("input-too-large", lambda: self.adapter.describe(" " * ((8 << 20) + 1)))
 
@@ -146,7 +191,8 @@ class BadInput(unittest.TestCase):
 
         self.refused("malformed-request", "action", decide(action="undo"))
         self.refused("malformed-request", "actor", decide(actor=None))
-        self.refused("malformed-request", "mode", decide(mode="by_hand"))
+        self.refused("malformed-request", "mode", decide(mode=5))
+        self.refused("malformed-request", "decision", lambda: self.identity.decide(GOOD))
         error = self.refused("malformed-request", "note", decide(note=["the note itself"]))
         self.assertNotIn("the note itself", str(error))
 
@@ -158,10 +204,20 @@ class BadInput(unittest.TestCase):
         for ask in (
             lambda: identity.derive(GOOD),
             lambda: identity.derive_many([GOOD]),
+            lambda: identity.derive_many([]),
+            lambda: identity.derive(None),  # type: ignore[arg-type]
+            lambda: identity.parse(LONE),
+            lambda: identity.digest(TEN_MIB),
             lambda: identity.batch("{}"),
+            lambda: identity.batch(""),
+            lambda: identity.batch(b""),
+            lambda: identity.batch(TEN_MIB),
+            lambda: identity.batch(b"\xff"),
+            lambda: identity.decide(Decision("create", "operator", KEY, LONE)),  # type: ignore[arg-type]
             identity.about,
             adapter.about,
             lambda: adapter.describe("{}"),
+            lambda: adapter.describe(b"\xff"),
         ):
             self.failed("handle-closed", ask)
 

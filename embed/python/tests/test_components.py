@@ -14,7 +14,7 @@ from unittest import mock
 
 import wasmtime
 
-from provident_identity import Adapter, ComponentError, Identity, engine, file
+from provident_identity import Adapter, ComponentError, Identity, engine, file, world
 from provident_identity.cache import CodeCache
 
 COMPONENTS = Path(str(importlib.resources.files("provident_identity"))) / "components"
@@ -62,12 +62,25 @@ class Files(InAFolder):
         for content in (IDENTITY[:-1], bytes(altered), b"", FAKE):
             path = self.write(content)
             self.failed("component-digest-mismatch", lambda: Identity.from_file(path, sha256(IDENTITY)))
-        for wrong in ("", "sha256:" + sha256(IDENTITY), sha256(IDENTITY).upper()):
-            self.failed("component-digest-mismatch", lambda: Identity.from_file(self.write(IDENTITY), wrong))
+        self.failed("component-digest-mismatch", lambda: Identity.from_file(self.write(IDENTITY), "0" * 64))
 
-    def test_a_file_that_is_not_there_is_an_os_error(self) -> None:
-        with self.assertRaises(FileNotFoundError):
-            Identity.from_file(self.folder / "nothing.wasm", "0" * 64)
+    def test_what_is_no_digest_is_told_before_the_file_is_read(self) -> None:
+        good = sha256(IDENTITY)
+        for wrong in ("", "sha256:" + good, good.upper(), good[1:], good + "0", good + "\n", "g" * 64, None, 5):
+            error = self.failed("invalid-argument", lambda: Identity.from_file(self.folder / "none", wrong))  # type: ignore[arg-type]
+            self.assertEqual(error.field, "sha256")
+        for path in (None, 0, ["x"]):
+            error = self.failed("invalid-argument", lambda: Adapter.from_file(path, good))  # type: ignore[arg-type]
+            self.assertEqual(error.field, "path")
+
+    def test_a_file_that_cannot_be_read_is_told(self) -> None:
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        below_a_file = self.write(b"") / "component.wasm"
+        for path in (self.folder / "nothing.wasm", self.folder, below_a_file, pipe, "/dev/null", "", "a\0b", "a\ud800b"):
+            error = self.failed("component-unreadable", lambda: Identity.from_file(path, "0" * 64))
+            self.assertIsNone(error.field)
+            self.failed("component-unreadable", lambda: Adapter.from_file(path, "0" * 64))
 
     def test_what_is_no_component_of_the_contract_is_unusable(self) -> None:
         core = file.core_module(IDENTITY)
@@ -111,7 +124,9 @@ class Files(InAFolder):
             with mock.patch("importlib.resources.files", return_value=package):
                 return Identity.embedded()
 
-        self.failed("component-unknown", opened)
+        self.failed("component-unreadable", opened)
+        (package / "components" / "manifest.json").write_bytes((COMPONENTS / "manifest.json").read_bytes())
+        self.failed("component-unreadable", opened)
         for name in ("identity.wasm", "manifest.json"):
             (package / "components" / name).write_bytes((COMPONENTS / name).read_bytes())
         self.assertEqual(opened().sha256, sha256(IDENTITY))
@@ -135,7 +150,8 @@ class Code(InAFolder):
     def test_code_is_compiled_once(self) -> None:
         cache = self.folder / "made" / "here"
         self.assertEqual([self.compiled(cache) for _ in range(3)], [1, 0, 0])
-        self.assertEqual(cache.stat().st_mode & 0o777, 0o700)
+        for made in (cache, cache.parent):
+            self.assertEqual(made.stat().st_mode & 0o777, 0o700)
         (kept,) = cache.iterdir()
         self.assertIn(sha256(IDENTITY), kept.name)
         self.assertIn("48.", kept.name)
@@ -154,24 +170,77 @@ class Code(InAFolder):
             self.assertEqual(self.compiled(self.folder), 0)
 
     def test_a_folder_others_can_write_to_is_refused(self) -> None:
-        for mode in (0o770, 0o707, 0o1777):
+        for mode in (0o770, 0o707, 0o702, 0o1777):
             self.folder.chmod(mode)
-            self.failed("component-unusable", lambda: Identity.embedded(code_cache=self.folder))
+            self.failed("cache-not-private", lambda: Identity.embedded(code_cache=self.folder))
         self.folder.chmod(0o755)
         self.compiled(self.folder)
+
+    def test_a_file_others_can_write_to_is_replaced(self) -> None:
+        self.compiled(self.folder)
         (kept,) = self.folder.iterdir()
-        kept.chmod(0o666)
-        self.failed("component-unusable", lambda: Identity.embedded(code_cache=self.folder))
+        for mode in (0o606, 0o660):
+            kept.chmod(mode)
+            self.assertEqual([self.compiled(self.folder) for _ in range(2)], [1, 0])
+            self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
 
-    def test_a_folder_of_somebody_else_is_refused(self) -> None:
-        with mock.patch.object(os, "geteuid", return_value=os.geteuid() + 1):
-            self.failed("component-unusable", lambda: CodeCache(self.folder, "any"))
+    def test_what_is_there_in_place_of_a_file_is_not_waited_for(self) -> None:
+        self.compiled(self.folder)
+        (kept,) = self.folder.iterdir()
+        kept.unlink()
+        os.mkfifo(kept)
+        self.assertEqual([self.compiled(self.folder) for _ in range(2)], [1, 0])
 
-    def test_what_is_no_folder_is_refused(self) -> None:
-        self.failed("component-unusable", lambda: CodeCache(self.write(b""), "any"))
-        link = self.folder / "link"
-        link.symlink_to(self.folder)
-        self.failed("component-unusable", lambda: CodeCache(link, "any"))
+    def test_a_folder_or_file_of_somebody_else_is_not_trusted(self) -> None:
+        self.compiled(self.folder)
+        (kept,) = self.folder.iterdir()
+        cache = CodeCache(self.folder, "any", "any")
+        real_stat, real_fstat = os.stat, os.fstat
+
+        def owned_by(user: int) -> Any:
+            def told(real: Any) -> Any:
+                def ask(*given: Any, **named: Any) -> os.stat_result:
+                    status = real(*given, **named)
+                    return os.stat_result((*status[:4], user, *status[5:]))
+
+                return ask
+
+            return mock.patch.multiple(os, stat=told(real_stat), fstat=told(real_fstat))
+
+        cache.path("x").write_bytes(hashlib.sha256(b"code").digest() + b"code")
+        cache.path("x").chmod(0o600)
+        with mock.patch.object(os, "geteuid", return_value=1_000):
+            for user, ours in ((1_000, True), (0, True), (1_001, False)):
+                with owned_by(user):
+                    self.assertEqual(cache.load("x"), b"code" if ours else None)
+                    if ours:
+                        CodeCache(self.folder, "any", "any")
+                    else:
+                        self.failed("cache-not-private", lambda: CodeCache(self.folder, "any", "any"))
+        if os.geteuid() == 0:
+            os.chown(kept, 65_534, -1)
+            self.assertEqual([self.compiled(self.folder) for _ in range(2)], [1, 0])
+            self.assertEqual(kept.stat().st_uid, 0)
+
+    def test_what_cannot_be_a_folder_is_told(self) -> None:
+        taken = self.write(b"")
+        for path in (taken, taken / "below", self.folder / "a\0b", self.folder / "a\ud800b", "x" * 300, 5):
+            self.failed("cache-unusable", lambda: Identity.embedded(code_cache=path))  # type: ignore[arg-type]
+
+    def test_a_folder_may_be_reached_by_another_name(self) -> None:
+        (self.folder / "real").mkdir(mode=0o700)
+        (self.folder / "link").symlink_to(self.folder / "real")
+        self.assertEqual([self.compiled(self.folder / "link"), self.compiled(self.folder / "real")], [1, 0])
+
+    def test_code_is_only_taken_for_the_world_it_was_held_to(self) -> None:
+        cache, path = self.folder / "cache", self.write(FAKE)
+        for _ in range(2):
+            Adapter.from_file(path, sha256(FAKE), code_cache=cache).close()
+            with mock.patch.object(world, "hold", wraps=world.hold) as holding:
+                self.failed("component-unusable", lambda: Identity.from_file(path, sha256(FAKE), code_cache=cache))
+            self.assertEqual(holding.call_count, 1)
+        (kept,) = cache.iterdir()
+        self.assertIn("-adapter-", kept.name)
 
     def test_code_that_cannot_be_kept_is_not_missed(self) -> None:
         with mock.patch("tempfile.mkstemp", side_effect=OSError):

@@ -119,14 +119,23 @@ class Ours(unittest.TestCase):
             self.assertEqual(caught.exception.code, "component-out-of-fuel")
             self.assertEqual(identity.about().grammar_version, 1)
 
-    def test_answers_that_are_not_those_asked_for_are_a_trap(self) -> None:
+    def test_answers_of_another_layout_make_it_unusable(self) -> None:
         subject = GovernedSubject(ResourceIdentity("fake", "widget", "x"), SubjectClass.POLICY, "w")
         with Identity.embedded() as identity:
             for wrong in (b"", b"\0\0\xff\x03", b"\0\0\0\0\0", b"\xff\0\0\0"):
                 with mock.patch.object(identity, "_call", return_value=wrong):
                     with self.assertRaises(ComponentError) as caught:
                         identity.derive_many([subject])
-                self.assertEqual(caught.exception.code, "component-trapped")
+                self.assertEqual(caught.exception.code, "component-unusable")
+
+    def test_words_for_refusals_that_are_not_those_asked_for_make_it_unusable(self) -> None:
+        refused = GovernedSubject(ResourceIdentity("fake", "widget", ""), SubjectClass.POLICY, "w")
+        with Identity.embedded() as identity:
+            for wrong in ("", "x\n", "{}\n", "[]\n", "{}\n{}\n", '{"error":null}\n'):
+                with mock.patch.object(identity, "_run", return_value=wrong):
+                    with self.assertRaises(ComponentError) as caught:
+                        identity.derive_many([refused])
+                self.assertEqual(caught.exception.code, "component-unusable")
 
     def test_the_largest_inputs_fit_their_limits(self) -> None:
         with Identity.embedded() as identity:

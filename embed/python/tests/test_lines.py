@@ -8,8 +8,9 @@ import os
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
-from provident_identity import Adapter, Identity, Lines
+from provident_identity import Adapter, ComponentError, Identity, Lines
 from provident_identity.lines import members
 
 DIGEST = b'{"id":"%d","op":"digest","input":{"key":"provider:fake:policy:w:w:id:%d"}}\n'
@@ -119,6 +120,24 @@ class Streams(unittest.TestCase):
         self.assertEqual(list(found), ["op", "input"])
         self.assertEqual(members(found["input"])["raw"], raw)
         self.assertEqual(members(" { } "), {})
+
+    def test_replies_of_another_layout_make_it_unusable(self) -> None:
+        for wrong in (b"", b"{}\n{}\n", b"x\n", b"[]\n", b'{"error":1}\n', b"\xff\n"):
+            with mock.patch.object(self.identity, "batch", return_value=wrong):
+                with self.assertRaises(ComponentError) as caught:
+                    self.ask(b'{"op":"adapt","input":{"raw":{}}}', adapter=True)
+            self.assertEqual(caught.exception.code, "component-unusable")
+
+    def test_a_closed_one_answers_nothing_not_even_an_empty_stream(self) -> None:
+        closed, adapter = Identity.embedded(), Adapter.embedded("fake")
+        for lines in (Lines(closed), Lines(closed, adapter), Lines(self.identity, adapter)):
+            lines.answer(io.BytesIO(), io.BytesIO())
+        closed.close()
+        adapter.close()
+        for lines in (Lines(closed), Lines(closed, adapter), Lines(self.identity, adapter)):
+            with self.assertRaises(ComponentError) as caught:
+                lines.answer(io.BytesIO(), io.BytesIO())
+            self.assertEqual(caught.exception.code, "handle-closed")
 
 
 if __name__ == "__main__":

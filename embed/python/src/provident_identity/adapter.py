@@ -31,7 +31,7 @@ class Adapter:
     def embedded(cls, name: str, *, code_cache: str | os.PathLike[str] | None = None) -> Adapter:
         """Opens an adapter this package carries, by the provider it speaks for. For `code_cache`, see `Identity.embedded`.
 
-        Raises `ComponentError`: `component-unknown`, `component-digest-mismatch`, `component-unusable`.
+        Raises `ComponentError`: `component-unknown`, and those of `Identity.embedded`.
         """
         if name == "identity":
             raise ComponentError("component-unknown", "the identity component is no adapter")
@@ -47,8 +47,8 @@ class Adapter:
     ) -> Adapter:
         """Opens an adapter file, which must be the one that was pinned (lower-case hex SHA-256).
 
-        Raises `ComponentError` (`component-digest-mismatch`; `component-unusable` where it is no adapter, imports
-        anything, or is made of several core modules), and `OSError` if the file cannot be read.
+        Raises `ComponentError`: `component-digest-mismatch`; `component-unusable` where it is no adapter, imports
+        anything, or is made of several core modules; and the others of `Identity.from_file`.
         """
         return cls(Runner(file.foreign(path, sha256), contract.ADAPTER, MEMORY_BYTES, code_cache))
 
@@ -63,6 +63,7 @@ class Adapter:
         Raises `ComponentError` (`input-too-large` over 8 MiB), and `IdentityError` where the document is neither text
         nor bytes (`malformed-request`) or not UTF-8 (`invalid-utf8`).
         """
+        self.check_open()
         if isinstance(document, (str, bytes)):
             # Every character is a byte at least: what is far too long is not even encoded.
             check_input(len(document), DOCUMENT_BYTES)
@@ -80,6 +81,10 @@ class Adapter:
         """Which provider it speaks for, and which types it knows."""
         about: AdapterDescription = self._runner.call(contract.ABOUT_ADAPTER, contract.ABOUT_ADAPTER.lay_out())
         return about
+
+    def check_open(self) -> None:
+        """Raises `ComponentError` (`handle-closed`) once it was closed."""
+        self._runner.check_open()
 
     def close(self) -> None:
         """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""

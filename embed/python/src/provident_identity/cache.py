@@ -1,9 +1,9 @@
 """Compiled code kept in a folder, so that a process need not compile a component again.
 
-Compiled code is run as it is found, so the folder must be nobody else's to write to: it is made with mode 0700, and one
-that belongs to, or can be written by, anybody else is refused. A file is named after the component's digest, the
+Compiled code is run as it is found, so only a folder is used that nobody but this user or root owns or can write to; it
+is made, and what leads to it, with mode 0700. A file is named after the component's digest, the world it was held to, the
 engine's version and the machine, starts with the digest of its own content, and is put in place as a whole. One that is
-damaged or does not fit is compiled anew and replaced.
+damaged, does not fit or is not this user's or root's alone is compiled anew and replaced.
 """
 
 from __future__ import annotations
@@ -16,30 +16,39 @@ import tempfile
 from pathlib import Path
 
 from .errors import ComponentError
+from .file import opened
 
 DIGEST_BYTES = 32
 
 
 class CodeCache:
-    """A folder of compiled code."""
+    """A folder of compiled code, for components held to one world."""
 
-    def __init__(self, folder: str | os.PathLike[str], engine: str) -> None:
-        self.folder = Path(folder)
-        self.engine = engine
+    def __init__(self, folder: str | os.PathLike[str], world: str, engine: str) -> None:
+        self.name = f"{world}-{engine}-{platform.system()}-{platform.machine()}.code"
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            judge(os.lstat(self.folder), stat.S_ISDIR)
+            self.folder = Path(folder)
+            make(self.folder)
+            status = os.stat(self.folder)
         except OSError as error:
-            raise ComponentError("component-unusable", f"the folder for code is unusable: {error.strerror}") from None
+            raise ComponentError("cache-unusable", f"the folder for code is unusable: {error.strerror}") from None
+        except (ValueError, TypeError):
+            raise ComponentError("cache-unusable", "the folder for code has no usable path") from None
+        if not stat.S_ISDIR(status.st_mode):
+            raise ComponentError("cache-unusable", "the folder for code is something else")
+        if not is_private(status):
+            raise ComponentError("cache-not-private", "others own the folder for code, or can write to it")
 
     def path(self, sha256: str) -> Path:
-        return self.folder / f"{sha256}-{self.engine}-{platform.system()}-{platform.machine()}.code"
+        return self.folder / f"{sha256}-{self.name}"
 
     def load(self, sha256: str) -> bytes | None:
-        """The code of a component; `None` where there is none that is whole."""
+        """The code of a component; `None` where there is none that is whole and private."""
         try:
-            with open(self.path(sha256), "rb") as file:
-                judge(os.fstat(file.fileno()), stat.S_ISREG)
+            with opened(self.path(sha256)) as file:
+                # Asked of the file that is open: its name may stand for another one by now.
+                if not is_private(os.fstat(file.fileno())):
+                    return None
                 content = file.read()
         except OSError:
             return None
@@ -47,7 +56,7 @@ class CodeCache:
         return code if code and hashlib.sha256(code).digest() == content[:DIGEST_BYTES] else None
 
     def store(self, sha256: str, code: bytes) -> None:
-        """Keeps code. A folder that cannot be written to any more is no reason to fail: nothing is kept then."""
+        """Keeps code. A folder that cannot be written to is no reason to fail: nothing is kept then."""
         try:
             descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".code-")
         except OSError:
@@ -63,9 +72,14 @@ class CodeCache:
             Path(name).unlink(missing_ok=True)
 
 
-def judge(status: os.stat_result, kind: object) -> None:
-    """Refuses what others can write to, or is something else."""
-    if not callable(kind) or not kind(status.st_mode):
-        raise ComponentError("component-unusable", "the folder for code, or a file in it, is something else")
-    if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
-        raise ComponentError("component-unusable", "the folder for code, or a file in it, can be written to by others")
+def make(folder: Path) -> None:
+    """Makes a folder and what leads to it, for this user alone. What is there already stays as it is."""
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Whether nobody but this user or root owns it, or may write to it. Elsewhere than on Unix the caller vouches for it."""
+    return os.name != "posix" or (status.st_uid in (0, os.geteuid()) and status.st_mode & 0o022 == 0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import version
 
 import wasmtime
 
-from . import world
+from . import contract, world
 from .abi import Function
 from .cache import CodeCache
 from .file import ComponentFile, core_module, unusable
@@ -42,14 +42,16 @@ def engine_version() -> str:
 
 
 def compiled(
-    file: ComponentFile, functions: Iterable[Function], code_cache: str | os.PathLike[str] | None
+    file: ComponentFile, functions: Collection[Function], code_cache: str | os.PathLike[str] | None
 ) -> wasmtime.Module:
     """The component's code: from the cache, if there is one and it has it.
 
-    A foreign component is held to the contract when it is compiled, so what is in the cache has been.
+    A foreign component is held to its world of the contract when it is compiled, so what is in the cache under the name
+    of this world has been.
     """
     engine = shared()
-    kept = None if code_cache is None else CodeCache(code_cache, engine_version().replace(" ", "-"))
+    held_to = "adapter" if contract.ADAPT in functions else "identity"
+    kept = None if code_cache is None else CodeCache(code_cache, held_to, engine_version().replace(" ", "-"))
     code = kept.load(file.sha256) if kept else None
     if code is not None:
         try:

@@ -57,14 +57,17 @@ class ComponentError(ProvidentError):
     """The component could not be opened, or did not answer; nothing is known about the input. The next call works,
     unless the object was closed.
 
-    `code` is one of `component-unknown`, `component-digest-mismatch`, `component-unusable`, `input-too-large`,
-    `component-trapped`, `component-out-of-fuel`, `component-out-of-memory` and `handle-closed`.
+    `code` is one of `component-unknown`, `component-unreadable`, `component-digest-mismatch`, `component-unusable`,
+    `cache-not-private`, `cache-unusable`, `invalid-argument`, `input-too-large`, `component-trapped`,
+    `component-out-of-fuel`, `component-out-of-memory` and `handle-closed`. `field` is the parameter at fault where the
+    code is `invalid-argument`, else `None`.
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(code, message, field)
         self.code = code
         self.message = message
+        self.field = field
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
+        return f"{self.code}: {self.message}" if self.field is None else f"{self.code} ({self.field}): {self.message}"

@@ -6,15 +6,20 @@ is run here (see `runner`), so it is taken out of its wrapping; a component made
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
+import stat
 from dataclasses import dataclass
 from importlib import resources
+from typing import BinaryIO
 
 from .errors import ComponentError
 
 MAX_FILE_BYTES = 64 << 20
+DIGEST = re.compile("[0-9a-f]{64}")
 PREAMBLE = b"\0asm\x0d\0\x01\0"
 CORE_MODULE, IMPORTS = 1, 10
 """Sections of a component."""
@@ -41,20 +46,42 @@ def embedded(name: str) -> ComponentFile:
     try:
         sha256 = json.loads(folder.joinpath("manifest.json").read_bytes())[name]
         content = folder.joinpath(f"{name}.wasm").read_bytes()
-    except FileNotFoundError:
-        raise ComponentError("component-unknown", "the package was made without its components") from None
+    except OSError:
+        raise ComponentError("component-unreadable", "the package has lost its components, or was made without") from None
     except (ValueError, KeyError, TypeError):
         raise ComponentError("component-digest-mismatch", "the manifest of the components is damaged") from None
     return held(content, sha256, foreign=False)
 
 
 def foreign(path: str | os.PathLike[str], sha256: str) -> ComponentFile:
-    """A component file from anywhere. `OSError` if it cannot be read."""
-    with open(path, "rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
+    """A component file from anywhere."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ComponentError("invalid-argument", "the path of a component is no path", "path")
+    if not isinstance(sha256, str) or not DIGEST.fullmatch(sha256):
+        raise ComponentError("invalid-argument", "a digest is 64 lower-case hex characters", "sha256")
+    try:
+        with opened(path) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ComponentError("component-unreadable", f"the component file cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ComponentError("component-unreadable", "the component file has no usable path") from None
     if len(content) > MAX_FILE_BYTES:
         raise ComponentError("component-unusable", f"the component file is over {MAX_FILE_BYTES} bytes")
     return held(content, sha256, foreign=True)
+
+
+def opened(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file to be read. What is none, such as a pipe, is not waited for: it is an `OSError`, as all that is in the way."""
+
+    def at_once(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    file = open(path, "rb", opener=at_once)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no file")
+    return file
 
 
 def held(content: bytes, expected: str, *, foreign: bool) -> ComponentFile:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, cast, overload
 
 from . import contract, file, flat
-from .abi import Function, Refused
+from .abi import Function, Refused, encoded
 from .errors import ComponentError, DecisionRefused, IdentityError
-from .model import About, Decision, DerivedKey, Described, GovernedSubject, ParsedKey, ProviderResourceDescriptor
+from .model import (
+    About,
+    ActorKind,
+    Decision,
+    DecisionAction,
+    DerivedKey,
+    Described,
+    GovernedSubject,
+    ParsedKey,
+    ProviderResourceDescriptor,
+    ResolutionMode,
+)
 from .runner import Runner, check_input
 
 MEMORY_BYTES = 16 << 20
@@ -23,15 +35,16 @@ LINES_PER_CALL = 4_096
 SUBJECTS_PER_CALL = 1_000
 """How many subjects cross at once; longer lists take several calls."""
 LINE_BYTES = 65_536
+MODES = frozenset(mode.value for mode in ResolutionMode)
 BYTE_ORDER_MARK = "\ufeff"
 
 
 class Identity:
     """The identity component, ready to be called from any thread.
 
-    Every call may raise `ComponentError`; the next one works. Inputs over their limit are refused before they cross
-    (`input-too-large`). A value of another type than the contract has is an `IdentityError` with code
-    `malformed-request`, a lone surrogate one with `invalid-utf8`, an unknown class one with `invalid-class`.
+    Every call may raise `ComponentError`; the next one works, unless this was closed. A value of another type than the
+    contract has is an `IdentityError` with code `malformed-request`, a lone surrogate one with `invalid-utf8`, an unknown
+    class one with `invalid-class`, and texts over 1 MiB together one with `request-too-large`, before they cross.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -43,9 +56,10 @@ class Identity:
         """Opens the component this package carries.
 
         It is compiled, which takes a few hundred milliseconds, unless `code_cache` names a folder where compiled code is
-        kept. The folder must be nobody else's to write to; it is made with mode 0700.
+        kept. Nobody but this user or root may own the folder or write to it; it is made with mode 0700.
 
-        Raises `ComponentError`: `component-digest-mismatch` where the file is damaged, `component-unusable`.
+        Raises `ComponentError`: `component-unreadable` or `component-digest-mismatch` where the package is damaged,
+        `component-unusable`, `cache-not-private`, `cache-unusable`.
         """
         return cls(Runner(file.embedded("identity"), contract.IDENTITY, MEMORY_BYTES, code_cache))
 
@@ -59,8 +73,9 @@ class Identity:
     ) -> Identity:
         """Opens a component file, which must be the one that was pinned (lower-case hex SHA-256).
 
-        Raises `ComponentError` (`component-digest-mismatch`; `component-unusable` where it is no component of this
-        contract), and `OSError` if the file cannot be read.
+        Raises `ComponentError`: `component-digest-mismatch`; `component-unusable` where it is no component of this
+        contract; `component-unreadable` where the file cannot be read; `invalid-argument` where `path` is no path or
+        `sha256` no digest; those of the cache, as `embedded`.
         """
         return cls(Runner(file.foreign(path, sha256), contract.IDENTITY, MEMORY_BYTES, code_cache))
 
@@ -77,8 +92,9 @@ class Identity:
     def derive_many(self, subjects: Iterable[GovernedSubject]) -> list[str | IdentityError]:
         """Derives many keys: for every subject, in order, its key or the first rule it breaks. Nothing is raised for one.
 
-        This is the bulk form; it gives no digests. A subject whose texts are over 1 MiB is `input-too-large` for all.
+        This is the bulk form; it gives no digests.
         """
+        self.check_open()
         given = subjects if isinstance(subjects, (list, tuple)) else list(subjects)
         found: list[str | IdentityError] = []
         for start in range(0, len(given), SUBJECTS_PER_CALL):
@@ -101,8 +117,24 @@ class Identity:
         return described
 
     def decide(self, decision: Decision) -> None:
-        """Judges a decision. Raises `DecisionRefused` with every rule it breaks, in the order of the codes."""
-        self._call(contract.CHECK, decision)
+        """Judges a decision.
+
+        Raises `DecisionRefused` with every rule it breaks, in the order of the codes. Text that is no mode is
+        `mode-not-allowed`, a lone surrogate `invalid-utf8`. What is no decision at all is an `IdentityError`.
+        """
+        self.check_open()
+        judged = without_unknown_mode(decision)
+        try:
+            self._call(contract.CHECK, judged)
+        except IdentityError as error:
+            if error.code != "invalid-utf8":
+                raise
+            raise DecisionRefused([error]) from None
+        except DecisionRefused as refused:
+            if judged is decision or not needs_words(judged):
+                raise
+            errors = [unknown_mode() if error.field == "mode" else error for error in refused.errors]
+            raise DecisionRefused(errors) from None
 
     def rewrite_note(self, note: str) -> str | None:
         """A note as it is judged and stored; `None` when nothing is left of it."""
@@ -124,8 +156,9 @@ class Identity:
         """Answers request lines, at most 1 MiB of them, with reply lines in order; `Lines` answers longer streams.
 
         Text gives text, bytes give bytes. A refused request is a reply like any other. Raises `IdentityError`
-        (`invalid-utf8`) if the whole is not UTF-8.
+        (`invalid-utf8`) if the whole is not UTF-8, and `ComponentError` (`input-too-large`) over 1 MiB.
         """
+        self.check_open()
         if isinstance(ndjson, str):
             return self._batch(ndjson)
         if not isinstance(ndjson, bytes):
@@ -136,6 +169,10 @@ class Identity:
         except UnicodeDecodeError:
             raise IdentityError("invalid-utf8", "request", "the batch is not UTF-8") from None
         return self._batch(text).encode()
+
+    def check_open(self) -> None:
+        """Raises `ComponentError` (`handle-closed`) once it was closed."""
+        self._runner.check_open()
 
     def close(self) -> None:
         """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""
@@ -153,12 +190,13 @@ class Identity:
         return f"<Identity {self.sha256}>"
 
     def _call(self, function: Function, *arguments: Any) -> Any:
+        self.check_open()
         # Every character is a byte at least: what is far too long is not even encoded.
-        for argument in arguments:
-            if isinstance(argument, str):
-                check_input(len(argument), INPUT_BYTES)
+        if any(isinstance(argument, str) and len(argument) > INPUT_BYTES for argument in arguments):
+            raise too_large()
         frame = function.lay_out(*arguments)
-        check_input(frame.text_bytes, INPUT_BYTES)
+        if frame.text_bytes > INPUT_BYTES:
+            raise too_large()
         answer = self._runner.call(function, frame)
         if not isinstance(answer, Refused):
             return answer
@@ -202,7 +240,7 @@ class Identity:
         try:
             keys, refusals = flat.unpack(self._call(contract.DERIVE_FLAT, records), len(subjects))
         except IndexError:
-            raise ComponentError("component-trapped", "the component gave other answers than were asked for") from None
+            raise other_answers() from None
         answers = cast("list[str | IdentityError]", keys)
         if refusals:
             self._explain(subjects, answers, refusals)
@@ -224,8 +262,47 @@ class Identity:
                 answers[place] = self._derive_one(subjects[place])
             return
         replies = self._run("\n".join(lines)).rstrip("\n").split("\n")
-        for (place, (code, field)), reply in zip(refusals.items(), replies, strict=True):
-            answers[place] = IdentityError(code, field, json.loads(reply)["error"]["message"])
+        try:
+            for (place, (code, field)), reply in zip(refusals.items(), replies, strict=True):
+                answers[place] = IdentityError(code, field, json.loads(reply)["error"]["message"])
+        except (ValueError, LookupError, TypeError):
+            raise other_answers() from None
+
+
+def too_large() -> IdentityError:
+    return IdentityError("request-too-large", "request", f"the texts of one call are over {INPUT_BYTES} bytes")
+
+
+def other_answers() -> ComponentError:
+    return ComponentError("component-unusable", "the component gave other answers than were asked for")
+
+
+def without_unknown_mode(decision: Decision) -> Decision:
+    """The decision itself, or where its mode is text that is none, one that breaks the same rules.
+
+    There is no case for such a text in the contract. To every other rule it is an absent mode; on revoke, where absent is
+    right, it is a mode like any other.
+    """
+    mode = decision.mode if isinstance(decision, Decision) else None
+    if not isinstance(mode, str) or mode in MODES:
+        return decision
+    if len(mode) > INPUT_BYTES:
+        raise too_large()
+    try:
+        encoded(mode, "mode")
+    except IdentityError as error:
+        raise DecisionRefused([error]) from None
+    revoke = decision.action == DecisionAction.REVOKE
+    return replace(decision, mode=ResolutionMode.MANUAL_BINDING if revoke else None)
+
+
+def needs_words(judged: Decision) -> bool:
+    """Whether what is said of the absent mode is that it is absent: the system may only create, whatever the mode."""
+    return judged.mode is None and (judged.action == DecisionAction.CREATE or judged.actor == ActorKind.OPERATOR)
+
+
+def unknown_mode() -> IdentityError:
+    return IdentityError("mode-not-allowed", "mode", "no such mode")
 
 
 def request(subject: GovernedSubject) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from .adapter import Adapter
 from .errors import ProvidentError
-from .identity import BYTE_ORDER_MARK, INPUT_BYTES, LINE_BYTES, Identity
+from .identity import BYTE_ORDER_MARK, INPUT_BYTES, LINE_BYTES, Identity, other_answers
 from .model import Adapted, ErrorCode, ProviderResourceDescriptor
 
 READ_BYTES = 256 << 10
@@ -38,6 +38,9 @@ class Lines:
         Memory stays bounded whatever comes in. Raises `ComponentError` if the component fails, and what reading and
         writing raise.
         """
+        self.identity.check_open()
+        if self.adapter is not None:
+            self.adapter.check_open()
         for piece in self.replies(lines(source)):
             target.write(piece)
             if not piece:
@@ -76,8 +79,11 @@ class Lines:
         if self.adapter is None:
             yield replies
             return
-        requests = (line for line in gathered if line.strip(BLANK))
-        for request, reply in zip(requests, replies.splitlines(keepends=True), strict=True):
+        requests = [line for line in gathered if line.strip(BLANK)]
+        reply_lines = replies.splitlines(keepends=True)
+        if len(reply_lines) != len(requests):
+            raise other_answers()
+        for request, reply in zip(requests, reply_lines):
             adapted = adapt(self.adapter, request, reply)
             yield reply if adapted is None else rendered(adapted)
 
@@ -110,7 +116,11 @@ def without_mark(line: bytearray, at_start: bool) -> bytes:
 def adapt(adapter: Adapter, request: bytes, reply: bytes) -> dict[str, Any] | None:
     """The reply to an `adapt` request; `None` when it is none. The component has been asked before: an op it does not
     know is what it says of a line in which everything before the op is in order."""
-    if json.loads(reply).get("error", {}).get("code") != ErrorCode.UNKNOWN_OP:
+    try:
+        code = json.loads(reply).get("error", {}).get("code")
+    except (ValueError, AttributeError):
+        raise other_answers() from None
+    if code != ErrorCode.UNKNOWN_OP:
         return None
     given = members(request.decode())
     if value(given, "op") != "adapt":

@@ -170,12 +170,17 @@ class Runner:
         # A first instance, so that a component of another contract is refused here.
         self.idle.append(self.instance())
 
+    def check_open(self) -> wasmtime.Module:
+        """Raises `handle-closed` once it was closed. Every call asks this before it looks at what it was given."""
+        module = self.module
+        if module is None:
+            raise ComponentError("handle-closed", "the component was closed")
+        return module
+
     def instance(self) -> Instance:
         """An idle instance, or a new one."""
         with self.lock:
-            module = self.module
-            if module is None:
-                raise ComponentError("handle-closed", "the component was closed")
+            module = self.check_open()
             if self.idle:
                 return self.idle.pop()
         try:
