@@ -95,7 +95,8 @@ impl Packages {
         run(command("npm").args(["test", "--silent"]).current_dir(folder("node")))?;
         let python = |arguments: &[&str]| {
             let mut python = command(&self.python);
-            run(python.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder("python")))
+            python.args(arguments).env("PYTHONPATH", "src").env("PYTHONDONTWRITEBYTECODE", "1");
+            run(python.current_dir(folder("python")))
         };
         python(&["-m", "unittest", "discover", "--start-directory", "tests"])?;
         python(&["-m", "mypy"])

@@ -169,6 +169,17 @@ class Code(InAFolder):
             self.assertEqual(self.compiled(self.folder), 1)
             self.assertEqual(self.compiled(self.folder), 0)
 
+    def test_a_folder_others_can_put_another_in_the_place_of_is_refused(self) -> None:
+        above = self.folder / "above"
+        cache = above / "cache"
+        CodeCache(cache, "any", "any")
+        for mode, ours in ((0o777, False), (0o770, False), (0o1777, True), (0o755, True)):
+            above.chmod(mode)
+            if ours:
+                CodeCache(cache, "any", "any")
+            else:
+                self.failed("cache-not-private", lambda: CodeCache(cache, "any", "any"))
+
     def test_a_folder_others_can_write_to_is_refused(self) -> None:
         for mode in (0o770, 0o707, 0o702, 0o1777):
             self.folder.chmod(mode)

@@ -1,7 +1,7 @@
 """Compiled code kept in a folder, so that a process need not compile a component again.
 
-Compiled code is run as it is found, so only a folder is used that nobody but this user or root owns or can write to; it
-is made, and what leads to it, with mode 0700. A file is named after the component's digest, the world it was held to, the
+Compiled code is run as it is found, so only a folder is used that nobody but this user or root owns or can write to, or
+could put another in the place of; it is made, and what leads to it, with mode 0700. A file is named after the component's digest, the world it was held to, the
 engine's version and the machine, starts with the digest of its own content, and is put in place as a whole. One that is
 damaged, does not fit or is not this user's or root's alone is compiled anew and replaced.
 """
@@ -27,9 +27,10 @@ class CodeCache:
     def __init__(self, folder: str | os.PathLike[str], world: str, engine: str) -> None:
         self.name = f"{world}-{engine}-{platform.system()}-{platform.machine()}.code"
         try:
-            self.folder = Path(folder)
-            make(self.folder)
+            make(Path(folder))
+            self.folder = Path(folder).resolve(strict=True)
             status = os.stat(self.folder)
+            above = [os.stat(parent) for parent in self.folder.parents]
         except OSError as error:
             raise ComponentError("cache-unusable", f"the folder for code is unusable: {error.strerror}") from None
         except (ValueError, TypeError):
@@ -38,6 +39,8 @@ class CodeCache:
             raise ComponentError("cache-unusable", "the folder for code is something else")
         if not is_private(status):
             raise ComponentError("cache-not-private", "others own the folder for code, or can write to it")
+        if not all(keeps_names(parent) for parent in above):
+            raise ComponentError("cache-not-private", "others can put another folder in the place of that for code")
 
     def path(self, sha256: str) -> Path:
         return self.folder / f"{sha256}-{self.name}"
@@ -83,3 +86,10 @@ def make(folder: Path) -> None:
 def is_private(status: os.stat_result) -> bool:
     """Whether nobody but this user or root owns it, or may write to it. Elsewhere than on Unix the caller vouches for it."""
     return os.name != "posix" or (status.st_uid in (0, os.geteuid()) and status.st_mode & 0o022 == 0)
+
+
+def keeps_names(status: os.stat_result) -> bool:
+    """Whether what is in a folder cannot be replaced by others: they may not write to it, or only to what is their own."""
+    if os.name != "posix" or is_private(status):
+        return True
+    return status.st_uid in (0, os.geteuid()) and status.st_mode & stat.S_ISVTX != 0
