@@ -37,9 +37,10 @@ namespace Provident\Identity;
     try {
         file_put_contents($header, Library::preloadHeader());
         \FFI::load($header);
-    } catch (\FFI\Exception $error) {
-        if (ini_get('opcache.preload_user') === '') {
-            throw $error;
+    } catch (\FFI\Exception | ProvidentException $error) {
+        // The server serves other pages, too. Those that need the library are told by a typed error.
+        if ($error instanceof ProvidentException || ini_get('opcache.preload_user') === '') {
+            error_log("Provident's library is not preloaded: {$error->getMessage()}");
         }
     } finally {
         unlink($header);

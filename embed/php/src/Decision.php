@@ -15,6 +15,8 @@ final class Decision
     /** @var \WeakMap<self, string>|null */
     private static ?\WeakMap $notes = null;
 
+    private bool $modeUnknown = false;
+
     /** The subject's canonical key. */
     public readonly string $subject;
 
@@ -51,8 +53,9 @@ final class Decision
      * Reads a decision as JSON writes it.
      *
      * @param array<array-key, mixed> $members
+     * A mode nobody knows is no fault of the form: {@see Identity::decide()} refuses it, after the keys.
+     *
      * @throws IdentityRefused `malformed-request`, `unknown-field`
-     * @throws DecisionRefused `mode-not-allowed` for a mode nobody knows
      */
     public static function fromArray(#[\SensitiveParameter] array $members): self
     {
@@ -65,11 +68,20 @@ final class Decision
         $note = $read->text('note');
         $reason = $read->text('reason');
         $read->end();
-        if ($mode !== null) {
-            $mode = ResolutionMode::tryFrom($mode)
-                ?? throw new DecisionRefused(Refusal::of(ErrorCode::ModeNotAllowed, 'mode'));
-        }
-        return new self($action, $actor, $mode, $subject, $resource, $note, $reason);
+        $known = ResolutionMode::tryFrom($mode ?? '');
+        $decision = new self($action, $actor, $known, $subject, $resource, $note, $reason);
+        $decision->modeUnknown = $mode !== null && $known === null;
+        return $decision;
+    }
+
+    /**
+     * Whether it was read with a mode that is none; `mode` is null then.
+     *
+     * @internal
+     */
+    public function modeIsUnknown(): bool
+    {
+        return $this->modeUnknown;
     }
 
     /** The operator's words, as typed. */
@@ -81,7 +93,8 @@ final class Decision
     /** @return array<string, mixed> everything but the note, of which only the presence is told */
     public function __debugInfo(): array
     {
-        return get_object_vars($this) + ['note' => $this->note() === null ? null : '(hidden)'];
+        return array_diff_key(get_object_vars($this), ['modeUnknown' => true])
+            + ['note' => $this->note() === null ? null : '(hidden)'];
     }
 
     private function __clone()

@@ -14,8 +14,11 @@ final class Identity
 {
     /** What one call takes. */
     private const CALL_BYTES = 1 << 20;
+    /** So many lines are answered in one call: replies may be much longer than what is asked. */
+    private const CALL_LINES = 4_096;
     private const LINE_BYTES = 65_536;
     private const KEY_BYTES = 1_024;
+    private const BYTE_ORDER_MARK = "\u{FEFF}";
     private const JSON = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
 
     private function __construct(private readonly Handle $handle)
@@ -120,7 +123,7 @@ final class Identity
     }
 
     /**
-     * Validates a descriptor and renders it. Written as JSON it has at most 65,536 bytes.
+     * Validates a descriptor and renders it. Written as JSON it has at most 65,536 bytes, the label aside.
      *
      * @throws IdentityRefused the first rule the descriptor breaks
      * @throws ComponentFailed
@@ -131,6 +134,9 @@ final class Identity
         $input = $descriptor->toArray();
         $identity = $descriptor->identity->toArray();
         $texts = array_filter($identity + $input, is_string(...));
+        // No rule is about the label, and no answer holds it.
+        unset($input['display_label']);
+        $this->holdToSize(array_diff_key($texts, ['display_label' => true]));
         $described = $this->ask('describe', $input, $texts);
         return new Described(
             CanonicalSubjectKey::fromStored($described['key']),
@@ -140,7 +146,7 @@ final class Identity
     }
 
     /**
-     * Judges a decision; a permitted one is answered with nothing. Written as JSON it has at most 65,536 bytes.
+     * Judges a decision; a permitted one is answered with nothing. Its texts have at most 1 MiB together.
      *
      * @throws DecisionRefused every rule the decision breaks, in their order
      * @throws ComponentFailed
@@ -150,12 +156,19 @@ final class Identity
     {
         $refusals = [];
         try {
-            $this->ask('decide', ...self::inputOf($decision));
+            [$input, $texts] = self::inputOf($decision);
+            $this->holdToSize($texts);
+            $this->ask('decide', $input, $texts);
         } catch (IdentityRefused $refused) {
             $refusals = [$refused->refusal];
         } catch (DecisionRefused $refused) {
             $refusals = $refused->refusals;
         }
+        // What the component says of the length of a stand-in is not true of the text given.
+        $refusals = array_map(static fn (Refusal $one): Refusal =>
+            in_array($one->code, [ErrorCode::NoteTooLong, ErrorCode::KeyTooLong], true)
+                ? Refusal::of($one->code, $one->field)
+                : $one, $refusals);
         if ($refusals !== []) {
             // Thrown here, where no argument on the way holds the note.
             throw new DecisionRefused(...$refusals);
@@ -181,7 +194,19 @@ final class Identity
         if (!Text::isUtf8($ndjson)) {
             throw new IdentityRefused(Refusal::of(ErrorCode::InvalidUtf8, 'request'));
         }
-        return $this->handle->library->batch($number, $with, $ndjson);
+        $replies = '';
+        for ($start = 0; ; $start = $end) {
+            $end = self::endOfCall($ndjson, $start);
+            $lines = $start === 0 && $end === strlen($ndjson) ? $ndjson : substr($ndjson, $start, $end - $start);
+            if ($start > 0 && str_starts_with($lines, self::BYTE_ORDER_MARK)) {
+                // Only the whole input may start with a mark. Blank lines have no reply.
+                $lines = "\n$lines";
+            }
+            $replies .= $this->handle->library->batch($number, $with, $lines);
+            if ($end === strlen($ndjson)) {
+                return $replies;
+            }
+        }
     }
 
     /**
@@ -223,12 +248,41 @@ final class Identity
     {
     }
 
+    /** Where the lines of one call end that begin at `$start`. */
+    private static function endOfCall(#[\SensitiveParameter] string $ndjson, int $start): int
+    {
+        $end = $start;
+        for ($lines = 0; $lines < self::CALL_LINES; $lines++) {
+            $newline = strpos($ndjson, "\n", $end);
+            if ($newline === false) {
+                return strlen($ndjson);
+            }
+            $end = $newline + 1;
+        }
+        return $end;
+    }
+
+    /**
+     * Refuses texts that are over what one call takes.
+     *
+     * @param array<string, string> $texts
+     * @throws IdentityRefused `request-too-large`
+     * @throws HandleClosed
+     */
+    private function holdToSize(#[\SensitiveParameter] array $texts): void
+    {
+        $this->handle->number();
+        if (array_sum(array_map(strlen(...), $texts)) > self::CALL_BYTES) {
+            throw new IdentityRefused(Refusal::of(ErrorCode::RequestTooLarge, 'request'));
+        }
+    }
+
     /** @return array<string, string> */
     private function askAboutKey(string $op, string $key): array
     {
+        $this->holdToSize(['key' => $key]);
         // No longer key is one, and the component would say the same of it.
         if (strlen($key) > self::KEY_BYTES && Text::isUtf8($key)) {
-            $this->handle->number();
             throw new IdentityRefused(Refusal::of(ErrorCode::KeyTooLong, 'key'));
         }
         return $this->ask($op, ['key' => $key], ['key' => $key]);
@@ -244,10 +298,25 @@ final class Identity
             'reason' => $decision->reason,
         ], is_string(...));
         $words = ['action' => $decision->action->value, 'actor' => $decision->actor->value];
-        if ($decision->mode !== null) {
+        if ($decision->modeIsUnknown()) {
+            // Which name it was does not matter: it is none of a mode.
+            $words['mode'] = '?';
+        } elseif ($decision->mode !== null) {
             $words['mode'] = $decision->mode->value;
         }
-        return [$words + $texts, $texts];
+        $input = $words + $texts;
+        if (Text::refusal($texts) === null) {
+            // Texts over a limit go as shorter ones that break the same rules, so that all of them fit one line.
+            foreach (['subject', 'resource', 'reason'] as $field) {
+                if (strlen($input[$field] ?? '') > self::KEY_BYTES) {
+                    $input[$field] = str_repeat('x', self::KEY_BYTES + 1);
+                }
+            }
+            if (isset($input['note'])) {
+                $input['note'] = Note::asJudged($input['note']);
+            }
+        }
+        return [$input, $texts];
     }
 
     /**

@@ -20,18 +20,13 @@ final class Library
     /** @var array<string, self> by path; the preloaded one by '' */
     private static array $loaded = [];
 
-    private readonly \FFI\CData $out;
-    private readonly \FFI\CData $outAddress;
-    private readonly \FFI\CData $opened;
-    private readonly \FFI\CData $openedAddress;
+    private readonly \FFI\CType $bytes;
+    private readonly \FFI\CType $handle;
 
     private function __construct(private readonly \FFI $ffi)
     {
-        // A call is over before the next one begins, so one place for answers is enough.
-        $this->out = $ffi->new('provident_bytes');
-        $this->outAddress = \FFI::addr($this->out);
-        $this->opened = $ffi->new('provident_handle');
-        $this->openedAddress = \FFI::addr($this->opened);
+        $this->bytes = $ffi->type('provident_bytes');
+        $this->handle = $ffi->type('provident_handle');
     }
 
     /**
@@ -111,75 +106,77 @@ final class Library
 
     public function openIdentity(): int
     {
-        $this->answer($this->ffi->provident_identity_open($this->openedAddress, $this->outAddress));
-        return $this->opened->cdata;
+        return $this->opened(
+            fn (\FFI\CData $opened, \FFI\CData $out): int => $this->ffi->provident_identity_open($opened, $out),
+        );
     }
 
     public function openIdentityFile(string $path, string $sha256, ?string $cache): int
     {
-        $this->answer($this->ffi->provident_identity_open_file(
+        return $this->opened(fn (\FFI\CData $opened, \FFI\CData $out): int => $this->ffi->provident_identity_open_file(
             $path,
             strlen($path),
             $sha256,
             strlen($sha256),
             $cache,
             strlen($cache ?? ''),
-            $this->openedAddress,
-            $this->outAddress,
+            $opened,
+            $out,
         ));
-        return $this->opened->cdata;
     }
 
     public function openAdapter(string $name): int
     {
-        $opened = $this->ffi->provident_adapter_open($name, strlen($name), $this->openedAddress, $this->outAddress);
-        $this->answer($opened);
-        return $this->opened->cdata;
+        return $this->opened(
+            fn (\FFI\CData $opened, \FFI\CData $out): int =>
+                $this->ffi->provident_adapter_open($name, strlen($name), $opened, $out),
+        );
     }
 
     public function openAdapterFile(string $path, string $sha256, ?string $cache): int
     {
-        $this->answer($this->ffi->provident_adapter_open_file(
+        return $this->opened(fn (\FFI\CData $opened, \FFI\CData $out): int => $this->ffi->provident_adapter_open_file(
             $path,
             strlen($path),
             $sha256,
             strlen($sha256),
             $cache,
             strlen($cache ?? ''),
-            $this->openedAddress,
-            $this->outAddress,
+            $opened,
+            $out,
         ));
-        return $this->opened->cdata;
     }
 
     public function close(int $handle): void
     {
-        $this->answer($this->ffi->provident_close($handle, $this->outAddress));
+        $this->answer(fn (\FFI\CData $out): int => $this->ffi->provident_close($handle, $out));
     }
 
     public function about(int $handle): string
     {
-        return $this->answer($this->ffi->provident_about($handle, $this->outAddress));
+        return $this->answer(fn (\FFI\CData $out): int => $this->ffi->provident_about($handle, $out));
     }
 
     public function batch(int $identity, int $adapter, #[\SensitiveParameter] string $lines): string
     {
         return $this->answer(
-            $this->ffi->provident_batch($identity, $adapter, $lines, strlen($lines), $this->outAddress),
+            fn (\FFI\CData $out): int =>
+                $this->ffi->provident_batch($identity, $adapter, $lines, strlen($lines), $out),
         );
     }
 
     public function deriveFlat(int $identity, string $records): string
     {
         return $this->answer(
-            $this->ffi->provident_derive_flat($identity, $records, strlen($records), $this->outAddress),
+            fn (\FFI\CData $out): int =>
+                $this->ffi->provident_derive_flat($identity, $records, strlen($records), $out),
         );
     }
 
     public function adapt(int $adapter, #[\SensitiveParameter] string $document): string
     {
         return $this->answer(
-            $this->ffi->provident_adapt($adapter, $document, strlen($document), $this->outAddress),
+            fn (\FFI\CData $out): int => $this->ffi->provident_adapt($adapter, $document, strlen($document), $out),
         );
     }
 
@@ -206,15 +203,35 @@ final class Library
         }
     }
 
-    /** Takes the answer over from the library and gives its memory back. */
-    private function answer(int $status): string
+    /**
+     * The number of what a call opens.
+     *
+     * @param \Closure(\FFI\CData, \FFI\CData): int $call given the places for the number and the answer
+     */
+    private function opened(\Closure $call): int
     {
-        $out = $this->out;
-        $length = $out->length;
-        $answer = $length === 0 ? '' : \FFI::string($out->data, $length);
-        $this->ffi->provident_bytes_free($out);
-        $out->data = null;
-        $out->length = 0;
+        $opened = $this->ffi->new($this->handle);
+        $this->answer(static fn (\FFI\CData $out): int => $call(\FFI::addr($opened), $out));
+        return $opened->cdata;
+    }
+
+    /**
+     * Takes the answer of a call over from the library and gives its memory back.
+     *
+     * Each call has a place of its own: a signal handler or a destructor may make another call before this one's
+     * answer is read.
+     *
+     * @param \Closure(\FFI\CData): int $call given the place for the answer
+     */
+    private function answer(#[\SensitiveParameter] \Closure $call): string
+    {
+        $out = $this->ffi->new($this->bytes);
+        try {
+            $status = $call(\FFI::addr($out));
+            $answer = $out->length === 0 ? '' : \FFI::string($out->data, $out->length);
+        } finally {
+            $this->ffi->provident_bytes_free($out);
+        }
         if ($status === 0) {
             return $answer;
         }

@@ -178,6 +178,31 @@ return [
         Check::same('unknown-op', json_decode($alone[1])->error->code);
         Check::same('', $identity->batch(''));
     },
+    'a batch is answered in several calls, as if in one' => static function () use ($identity): void {
+        $line = static fn (int $at): string => '{"id":"' . $at . '","op":"digest","input":{"key":"' . WIDGET . '"}}';
+        $ids = static fn (string $replies): array => array_map(
+            static fn (string $reply): ?string => json_decode($reply)->id ?? null,
+            explode("\n", rtrim($replies, "\n")),
+        );
+        $lines = array_map($line, range(1, 8_200));
+        $expected = array_map(strval(...), range(1, 8_200));
+        foreach (["\n", ''] as $end) {
+            Check::same($expected, $ids($identity->batch(implode("\n", $lines) . $end)));
+        }
+        Check::same(4_096, count($ids($identity->batch(implode("\n", array_slice($lines, 0, 4_096)) . "\n"))));
+        // A mark is one only at the start of all.
+        $lines[0] = "\u{FEFF}$lines[0]";
+        $lines[4_096] = "\u{FEFF}{$lines[4_096]}";
+        $expected[4_096] = null;
+        Check::same($expected, $ids($identity->batch(implode("\n", $lines))));
+        Check::same('', $identity->batch(str_repeat("\n", 10_000)));
+        // The library never holds more than the replies of one call.
+        $run = Process::run([PHP_BINARY, dirname(__DIR__) . '/large_batch.php']);
+        Check::same(['status' => 0, 'stderr' => ''], array_diff_key($run, ['stdout' => 0]));
+        [$replies, $grown] = array_map(intval(...), explode(' ', $run['stdout']));
+        Check::true($replies > 20 << 20, 'the replies are large');
+        Check::true($grown < 1.5 * $replies, "$grown bytes are about as many as the $replies of the replies");
+    },
     'a stream is cut at line ends' => static function () use ($identity): void {
         [$input, $output] = [tmpfile(), tmpfile()];
         $line = '{"id":"%d","op":"digest","input":{"key":"provider:fake:policy:t:r:id:1"}}';
@@ -260,6 +285,8 @@ return [
                 static fn () => $mine->describe($descriptor),
                 static fn () => $mine->decide($decision),
                 static fn () => $mine->batch('{}'),
+                static fn () => $mine->batch(''),
+                static fn () => (new Lines($mine))->answer(fopen('php://memory', 'r'), fopen('php://memory', 'w')),
                 static fn () => $mine->about(),
                 static fn () => $identity->batch('{}', $adapter),
                 static fn () => $adapter->describe('{}'),

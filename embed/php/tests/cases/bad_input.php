@@ -122,10 +122,12 @@ return [
             static fn (mixed $answer): bool => $answer instanceof Refusal,
             $answers,
         ));
-        foreach (['subject_domain', 'display_label'] as $field) {
-            $call = static fn () => $identity->describe($descriptor([$field => $large]));
-            Check::refused(IdentityRefused::class, 'request-too-large', 'request', $call);
-        }
+        $call = static fn () => $identity->describe($descriptor(['subject_domain' => $large]));
+        Check::refused(IdentityRefused::class, 'request-too-large', 'request', $call);
+        Check::same(
+            $identity->describe($descriptor([]))->digest,
+            $identity->describe($descriptor(['display_label' => $large]))->digest,
+        );
         foreach (['subject', 'note', 'reason'] as $field) {
             $call = static fn () => $identity->decide($decision([$field => $large]));
             $refused = Check::refused(DecisionRefused::class, 'request-too-large', 'request', $call);
@@ -134,11 +136,73 @@ return [
         }
         foreach (['parse', 'digest'] as $op) {
             $call = static fn () => $identity->$op($large);
+            Check::refused(IdentityRefused::class, 'request-too-large', 'request', $call);
+            $call = static fn () => $identity->$op(substr($large, 0, 1 << 20));
             Check::refused(IdentityRefused::class, 'key-too-long', 'key', $call);
         }
         Check::refused(ComponentFailed::class, 'input-too-large', null, static fn () => $identity->batch($large));
         $call = static fn () => Adapter::open('fake')->describe($large);
         Check::refused(ComponentFailed::class, 'input-too-large', null, $call);
+    },
+    'a mode nobody knows, after the keys' => static function () use ($identity, $decision): void {
+        $codes = static fn (array $changed): array => array_map(
+            static fn (Refusal $refusal): array => [$refusal->code->value, $refusal->field],
+            Check::throws(DecisionRefused::class, static fn () => $identity->decide($decision($changed)))->refusals,
+        );
+        $mode = ['mode-not-allowed', 'mode'];
+        foreach (['none', '', 'Manual_binding', "\xFF", str_repeat('m', 100_000)] as $unknown) {
+            Check::same([$mode], $codes(['mode' => $unknown]));
+            Check::same([$mode, ['bad-reason', 'reason']], $codes(['mode' => $unknown, 'reason' => 'Why']));
+            $bare = ['mode' => $unknown, 'subject' => str_replace('provider:', 'providers:', PLAIN)];
+            Check::same($codes(['subject' => $bare['subject']]), $codes($bare));
+            Check::same('subject', $codes($bare)[0][1]);
+        }
+        Check::same([$mode], $codes(['mode' => null]));
+    },
+    'up to a mebibyte, a note is judged by its own rules' => static function () use ($identity, $decision): void {
+        $codes = static function (string $note) use ($identity, $decision): array {
+            try {
+                $identity->decide($decision(['note' => $note]));
+            } catch (DecisionRefused $refused) {
+                $told = static fn (Refusal $one): string => "{$one->code->value}@{$one->field}";
+                return array_map($told, $refused->refusals);
+            }
+            return [];
+        };
+        $long = 'note-too-long@note';
+        $control = 'control-character@note';
+        foreach ([2_001, 8_192, 8_193, 65_000, 72_000, 1_000_000] as $characters) {
+            $note = str_repeat('n', $characters);
+            Check::same([$long], $codes($note));
+            Check::same([$long, $control], $codes("$note\x07"));
+            Check::same([$long, $control], $codes("\x7F$note"));
+            Check::same([$long, 'noncharacter@note'], $codes("n\u{5FFFF}$note"));
+            Check::same([$long, 'noncharacter@note'], $codes("$note\u{FDD0}\t\n\r\r\n"));
+            Check::same([$long, $control, 'noncharacter@note'], $codes("\u{85}a\u{85}$note\u{10FFFE}"));
+        }
+        $call = static fn () => $identity->decide($decision(['note' => str_repeat('n', 72_000)]));
+        $message = Check::throws(DecisionRefused::class, $call)->refusals[0]->message;
+        Check::true(!str_contains($message, '2001'), "`$message` tells no length that is not the note's");
+        // What is cut, or made one, does not count.
+        Check::same([], $codes(str_repeat("\u{2003} \r\n", 20_000) . str_repeat("n\r\n", 999) . 'nn'
+            . str_repeat("\t\u{3000}", 20_000)));
+        Check::same([$long], $codes(str_repeat(' ', 70_000) . str_repeat('n', 2_001) . str_repeat(' ', 70_000)));
+        Check::same([], $codes(str_repeat("\u{1F6AA}", 2_000) . str_repeat("\u{85}", 70_000)));
+        Check::same([$long], $codes('n' . str_repeat(' ', 900_000) . 'n'));
+        Check::same(['note-required@note'], $codes(str_repeat(' ', 500_000)));
+        Check::same([$long], $codes(str_repeat('"', 60_000)));
+    },
+    'up to a mebibyte, so are keys and a reason' => static function () use ($identity, $decision): void {
+        $codes = ['subject' => 'key-too-long', 'resource' => 'key-too-long', 'reason' => 'bad-reason'];
+        foreach ([1_025, 70_000, 1_000_000] as $bytes) {
+            foreach ($codes as $field => $code) {
+                foreach (['k', "\x07", "\u{1F6AA}"] as $of) {
+                    $text = str_repeat($of, intdiv($bytes - 1, strlen($of)) + 1);
+                    $call = static fn () => $identity->decide($decision([$field => $text]));
+                    Check::refused(DecisionRefused::class, $code, $field, $call);
+                }
+            }
+        }
     },
     'up to a mebibyte, derive says what is wrong' => static function () use ($identity, $subject, $large): void {
         foreach ([513, 70_000, 1_000_000] as $bytes) {
@@ -173,8 +237,6 @@ return [
         Check::true(preg_match('/^[ -_a-~]{64}$/', $refused->field()) === 1, 'a name from outside is shown with care');
         $call = static fn () => Decision::fromArray(['action' => 'create', 'actor' => 'nobody', 'note' => 'a secret']);
         Check::refused(IdentityRefused::class, 'malformed-request', 'actor', $call);
-        $call = static fn () => Decision::fromArray(['action' => 'create', 'actor' => 'system', 'mode' => 'x']);
-        Check::refused(DecisionRefused::class, 'mode-not-allowed', 'mode', $call);
         $call = static fn () => ProviderResourceDescriptor::fromArray(['subject_class' => 'policy']);
         Check::refused(IdentityRefused::class, 'bad-support-level', 'support_level', $call);
     },

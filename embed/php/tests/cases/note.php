@@ -96,7 +96,9 @@ return [
                 [DecisionRefused::class, static fn () => $identity->decide(Decision::fromArray(
                     $with(['note' => str_repeat(NOTE, 6_000)]),
                 ))],
-                [ProvidentException::class, static fn () => Decision::fromArray($with(['mode' => 'none']))],
+                [ProvidentException::class, static fn () => $identity->decide(Decision::fromArray(
+                    $with(['mode' => 'none']),
+                ))],
                 [ProvidentException::class, static fn () => $identity->batch(NOTE . "\xFF")],
                 [ProvidentException::class, static fn () => Adapter::open('fake')->describe(NOTE . "\xFF")],
                 [ProvidentException::class, static fn () => Decision::fromArray($with(['actor' => NOTE[0]]))],

@@ -34,6 +34,22 @@ return [
         Check::same(4, count($of('php')), 'examples');
         return count($of('php')) . ' examples';
     },
+    'the configuration leaves a preloaded library to be found' => static function () use ($of): void {
+        $folder = Process::folder();
+        $configs = array_filter($of('php'), static fn (string $code): bool => str_contains($code, "'library' =>"));
+        Check::same(1, count($configs), 'configurations');
+        file_put_contents("$folder/config.php", reset($configs));
+        file_put_contents("$folder/shown.php", <<<'PHP'
+            <?php
+            function env(string $name, ?string $else = null): ?string
+            {
+                return getenv($name) ?: $else;
+            }
+            echo json_encode(require __DIR__ . '/config.php');
+            PHP);
+        $run = Process::run([PHP_BINARY, "$folder/shown.php"], '', ['PROVIDENT_LIBRARY' => Library::find()]);
+        Check::same(['library' => null, 'adapter' => 'fake'], json_decode($run['stdout'], true));
+    },
     'every name of this package in an example is there' => static function () use ($of): void {
         $found = preg_match_all('/^use (Provident\\\\Identity\\\\\w+);$/m', implode("\n", $of('php')), $used);
         Check::true($found > 10, 'examples use the package');
