@@ -12,9 +12,11 @@ import unittest
 import zipfile
 from pathlib import Path
 
+from provident_identity.file import NAMES
+
 ROOT = Path(__file__).resolve().parents[1]
 LICENSE = (ROOT.parents[1] / "LICENSE").read_bytes()
-CARRIED = ("identity.wasm", "fake.wasm", "microsoft.wasm", "manifest.json")
+CARRIED = (*(f"{name}.wasm" for name in NAMES), "manifest.json")
 COMPONENTS = {f"provident_identity/components/{name}" for name in CARRIED}
 
 
