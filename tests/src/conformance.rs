@@ -10,10 +10,9 @@ use crate::program;
 use crate::vectors::lanes::{self, Form, NativeAdapter};
 use crate::vectors::typed::Call;
 use crate::vectors::{Report, Vector};
-use provident_identity::{Identity, component_file, components};
+use provident_identity::{Identity, components};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -66,12 +65,7 @@ impl std::fmt::Debug for Host {
 /// If one cannot be loaded.
 pub fn embedded() -> Result<BTreeMap<String, String>, String> {
     let all = components().map_err(|error| error.to_string())?;
-    all.into_iter()
-        .map(|component| {
-            let file = component_file(component.name).map_err(|error| error.to_string())?;
-            Ok((component.name.to_owned(), hex::encode(Sha256::digest(file))))
-        })
-        .collect()
+    Ok(all.into_iter().map(|component| (component.name.to_owned(), component.sha256.to_owned())).collect())
 }
 
 impl Host {

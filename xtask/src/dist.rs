@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::embed::{Packages, Profile, components};
+use crate::embed::{Packages, Profile};
 use crate::need;
 use crate::process::{Problem, answer, cargo, command, run};
 use crate::say;
@@ -28,11 +28,10 @@ pub(crate) fn dist() -> Result<(), Problem> {
     let dist = target().join("dist");
     emptied(&dist)?;
     let version = env!("CARGO_PKG_VERSION");
-    let made = components(&target().join("release"))?;
-    same_everywhere(&made)?;
+    same_everywhere(&packages.components)?;
     let platform = format!("{}-{}", env::consts::ARCH, env::consts::OS);
     bundle(&dist, &format!("provident-components-{version}"), |folder| {
-        copy_all(&made, folder, &["wasm"])?;
+        copy_all(&packages.components, folder, &["wasm"])?;
         copy_all(&root().join("wit"), folder, &["wit"])?;
         sums(folder)
     })?;
@@ -98,7 +97,7 @@ fn stripped(library: &Path, folder: &Path) -> Result<(), Problem> {
 }
 
 /// Two builds of every component from nothing, at different places, have the bytes of the one that is embedded.
-fn same_everywhere(made: &Path) -> Result<(), Problem> {
+fn same_everywhere(components: &Path) -> Result<(), Problem> {
     let (here, elsewhere) = (target().join("dist-builds/here"), target().join("dist-builds/a copy elsewhere"));
     emptied(&here)?;
     emptied(&elsewhere)?;
@@ -106,7 +105,7 @@ fn same_everywhere(made: &Path) -> Result<(), Problem> {
     tracked(root(), &copy)?;
     for package in component_packages(root())? {
         let (package, name) = (package.as_str(), component_name(&package));
-        let embedded = sha256(&made.join(format!("{name}.wasm")))?;
+        let embedded = sha256(&components.join(format!("{name}.wasm")))?;
         say::line(&format!("{name}: {embedded} embedded"));
         for (what, sources, target_dir) in
             [("built here", root(), here.clone()), ("built elsewhere", copy.as_path(), elsewhere.join("target"))]

@@ -47,6 +47,8 @@ pub(crate) const RELEASE: [&str; 10] = [
 /// Every package, ready to be run.
 #[derive(Debug)]
 pub(crate) struct Packages {
+    /// The folder of the component files.
+    pub(crate) components: PathBuf,
     pub(crate) library: PathBuf,
     c_host: PathBuf,
     pub(crate) python: PathBuf,
@@ -63,9 +65,7 @@ impl Packages {
         // features would build everything again.
         match profile {
             Profile::Debug => build.args(["build", "--workspace", "--lib", "--bins", "--example", "conformance"]),
-            Profile::Release => {
-                build.args(["build", "--release", "--package", "provident", "--package", "provident-c"])
-            }
+            Profile::Release => build.args(RELEASE),
         };
         run(&mut build)?;
         let components = components(&profile.folder())?;
@@ -73,7 +73,7 @@ impl Packages {
         let c_host = c_host(&library)?;
         node(&components)?;
         let python = python(&components)?;
-        Ok(Self { library, c_host, python })
+        Ok(Self { components, library, c_host, python })
     }
 
     /// The commands that start the hosts, for conformance, word by word.
@@ -107,14 +107,11 @@ fn folder() -> PathBuf {
     target().join("embed")
 }
 
-fn made(folder: &Path) -> Result<(), Problem> {
-    fs::create_dir_all(folder).map_err(|error| Problem::new(format!("cannot make `{}`: {error}", folder.display())))
-}
-
 /// The component files, as the program has them embedded.
-pub(crate) fn components(programs: &Path) -> Result<PathBuf, Problem> {
+fn components(programs: &Path) -> Result<PathBuf, Problem> {
     let folder = folder().join("components");
-    made(&folder)?;
+    let unmade = |error| Problem::new(format!("cannot make `{}`: {error}", folder.display()));
+    fs::create_dir_all(&folder).map_err(unmade)?;
     for package in component_packages(root())? {
         let name = component_name(&package);
         let mut export = command(programs.join("provident"));

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 
 from . import contract, file
 from .abi import Refused
 from .errors import ComponentError, IdentityError
 from .model import Adapted, AdapterDescription, Refusal
+from .opened import Opened
 from .runner import Runner, check_input
 
 MEMORY_BYTES = 64 << 20
@@ -17,15 +17,11 @@ DOCUMENT_BYTES = 8 << 20
 """What one document may have."""
 
 
-class Adapter:
+class Adapter(Opened):
     """A provider adapter, ready to be called from any thread.
 
     Every call may raise `ComponentError`; the next one works.
     """
-
-    def __init__(self, runner: Runner) -> None:
-        """Use `embedded` or `from_file`."""
-        self._runner = runner
 
     @classmethod
     def embedded(cls, name: str, *, code_cache: str | os.PathLike[str] | None = None) -> Adapter:
@@ -52,11 +48,6 @@ class Adapter:
         """
         return cls(Runner(file.foreign(path, sha256), contract.ADAPTER, MEMORY_BYTES, code_cache))
 
-    @property
-    def sha256(self) -> str:
-        """Lower-case hex SHA-256 of the component."""
-        return self._runner.sha256
-
     def describe(self, document: str | bytes) -> list[Adapted | Refusal]:
         """Turns one raw document, of one object or many, into descriptors: an answer for every object, in order.
 
@@ -81,22 +72,3 @@ class Adapter:
         """Which provider it speaks for, and which types it knows."""
         about: AdapterDescription = self._runner.call(contract.ABOUT_ADAPTER, contract.ABOUT_ADAPTER.lay_out())
         return about
-
-    def check_open(self) -> None:
-        """Raises `ComponentError` (`handle-closed`) once it was closed."""
-        self._runner.check_open()
-
-    def close(self) -> None:
-        """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""
-        self._runner.close()
-
-    def __enter__(self) -> Adapter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Adapter {self.sha256}>"

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, cast, overload
 
 from . import contract, file, flat
@@ -24,6 +23,7 @@ from .model import (
     ProviderResourceDescriptor,
     ResolutionMode,
 )
+from .opened import Opened
 from .runner import Runner, check_input
 
 MEMORY_BYTES = 16 << 20
@@ -39,17 +39,13 @@ MODES = frozenset(mode.value for mode in ResolutionMode)
 BYTE_ORDER_MARK = "\ufeff"
 
 
-class Identity:
+class Identity(Opened):
     """The identity component, ready to be called from any thread.
 
     Every call may raise `ComponentError`; the next one works, unless this was closed. A value of another type than the
     contract has is an `IdentityError` with code `malformed-request`, a lone surrogate one with `invalid-utf8`, an unknown
     class one with `invalid-class`, and texts over 1 MiB together one with `request-too-large`, before they cross.
     """
-
-    def __init__(self, runner: Runner) -> None:
-        """Use `embedded` or `from_file`."""
-        self._runner = runner
 
     @classmethod
     def embedded(cls, *, code_cache: str | os.PathLike[str] | None = None) -> Identity:
@@ -78,11 +74,6 @@ class Identity:
         `sha256` no digest; those of the cache, as `embedded`.
         """
         return cls(Runner(file.foreign(path, sha256), contract.IDENTITY, MEMORY_BYTES, code_cache))
-
-    @property
-    def sha256(self) -> str:
-        """Lower-case hex SHA-256 of the component."""
-        return self._runner.sha256
 
     def derive(self, subject: GovernedSubject) -> DerivedKey:
         """Derives the key of one subject. Raises `IdentityError`: the first rule the subject breaks."""
@@ -169,25 +160,6 @@ class Identity:
         except UnicodeDecodeError:
             raise IdentityError("invalid-utf8", "request", "the batch is not UTF-8") from None
         return self._batch(text).encode()
-
-    def check_open(self) -> None:
-        """Raises `ComponentError` (`handle-closed`) once it was closed."""
-        self._runner.check_open()
-
-    def close(self) -> None:
-        """Lets go of the component. Every later call is `handle-closed`. Closing twice is nothing."""
-        self._runner.close()
-
-    def __enter__(self) -> Identity:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Identity {self.sha256}>"
 
     def _call(self, function: Function, *arguments: Any) -> Any:
         self.check_open()
