@@ -117,15 +117,17 @@ macro_rules! words {
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl std::str::FromStr for $name {
+            type Err = $crate::registry::UnknownWord;
 
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or(UnknownWord)
+            fn from_str(text: &str) -> Result<Self, $crate::registry::UnknownWord> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or($crate::registry::UnknownWord)
             }
         }
     };
 }
+
+pub(crate) use words;
 
 /// A text that is none of the words there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,9 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::inventory::ObservationStatus;
-use crate::registry::RecordKind;
+use crate::connection::HealthStatus;
+use crate::registry::{ConnectionStatus, RecordKind, RunOutcome, RunStatus};
+use crate::run::OperationType;
 
 macro_rules! words {
     ($($(#[$about:meta])* $name:ident = $shown:literal of $words:ty;)+) => {
@@ -52,6 +54,16 @@ words! {
     ObservationStatusName = "ObservationStatus" of ObservationStatus;
     /// What a line of a sync is about.
     RecordKindName = "RecordKind" of RecordKind;
+    /// What a run does.
+    OperationTypeName = "OperationType" of OperationType;
+    /// How far a run is.
+    RunStatusName = "RunStatus" of RunStatus;
+    /// How a run ended.
+    RunOutcomeName = "RunOutcome" of RunOutcome;
+    /// Whether a connection is in use.
+    ConnectionStatusName = "ConnectionStatus" of ConnectionStatus;
+    /// How a connection was when last checked.
+    HealthStatusName = "HealthStatus" of HealthStatus;
 }
 
 /// A moment: RFC 3339, UTC, microseconds.

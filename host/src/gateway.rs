@@ -1,0 +1,7 @@
+//! The gateway: the only room that talks to a provider, and the only one that opens what a connection logs in with.
+//!
+//! Whoever wants something of a provider has an [`OperationContext`] and goes through here (P061-04, P061-29).
+
+mod context;
+
+pub use context::OperationContext;
