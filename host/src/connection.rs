@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::registry::{ConnectionStatus, words};
-use crate::run::ConnectionChoice;
 use crate::schema;
 use crate::workspace::DisplayName;
 
