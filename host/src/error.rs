@@ -349,6 +349,8 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("no-default-connection", "the provider has no connection in the environment that is the default"),
     ("unknown-provider", "there is no such provider"),
     ("bad-directory", "the directory is not what the provider takes, or is missing where it needs one"),
+    ("unknown-operation", "there is no operation of this type"),
+    ("connection-choice-required", "a start names a connection or a provider, and not both"),
     ("operation-unsupported", "the provider does not have this operation"),
     ("scope-busy", "another operation is under way where this one was to start; it is named to who may know of it"),
     ("run-ended", "the run has ended"),

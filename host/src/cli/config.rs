@@ -52,6 +52,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("rate_per_s", Kind::Number(1, 1_000_000), Some("500")),
     setting("rate_burst", Kind::Number(1, 1_000_000), Some("1000")),
     setting("shutdown_grace_s", Kind::Number(0, 3_600), Some("30")),
+    setting("workers", Kind::Number(0, 64), Some("1")),
+    setting("run_lease_s", Kind::Number(1, 3_600), Some("60")),
 ];
 
 /// The tables of the file that say whose JWTs are taken; they come from the file alone.

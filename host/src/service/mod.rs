@@ -18,9 +18,13 @@
 //! | `redaction.rs` | [`Service::redact_note`] |
 //! | `bulk.rs` | [`Service::bulk_create_bindings`] |
 //! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::bindings_of_resource`], [`Service::lookup`], [`Service::lookup_descriptors`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `connection.rs` | [`Service::create_connection`], [`Service::update_connection`], [`Service::make_default_connection`], [`Service::enable_connection`], [`Service::disable_connection`], [`Service::connections_in`], [`Service::connection`] |
+//! | `run.rs` | [`Service::start_operation`], [`Service::runs`], [`Service::run`], [`Service::cancel_run`]; the system's own: [`Service::start_automatic_operation`] |
 //! | `standing.rs` | [`Service::stands`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
+//!
+//! What workers do with runs (`work.rs`, `collection.rs`) is no operation of anybody's: [`crate::worker`] calls it.
 //!
 //! [`Service::token_holder`] and [`Service::user_of_identity`] are no operations: they say who is asking.
 //!
@@ -30,6 +34,8 @@
 mod audit;
 mod binding;
 mod bulk;
+mod collection;
+mod connection;
 mod copy;
 mod credential;
 mod environment;
@@ -43,8 +49,10 @@ mod redaction;
 mod references;
 mod registry;
 mod resolve;
+mod run;
 mod setup;
 mod standing;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +64,7 @@ pub use audit::{AuditExport, Auditor};
 pub use bulk::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, ReadInPlace};
 pub use copy::CopyReport;
 pub use credential::{LONGEST_LIFETIME, NewToken};
-pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
+pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS, described};
 pub use lookup::MAX_LOOKUP_KEYS;
 pub use registry::RegistrySync;
 pub use setup::Settings;
@@ -247,5 +255,14 @@ impl Service {
             tokio::time::sleep(Duration::from_millis(wait_ms.saturating_add(jitter_ms))).await;
             wait_ms = wait_ms.saturating_mul(2).min(LONGEST_BACKOFF_MS);
         }
+    }
+}
+
+/// Has the component work without keeping others waiting for this thread, where there are others.
+#[must_use]
+pub fn compute<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }

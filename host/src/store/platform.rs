@@ -1,9 +1,12 @@
-//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`. The one list of tables
+//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`, runs to be
+//! worked on in `platform/queue.rs`. The one list of tables
 //! without a workspace of their own; nothing of a tenant's lies in them, and no other file reaches them.
 
 mod credential;
+mod queue;
 
 pub(crate) use credential::TokenToKeep;
+pub(crate) use queue::Lease;
 
 use sqlx::FromRow;
 use uuid::Uuid;

@@ -100,6 +100,7 @@ const PRIVILEGES: &[Privileges] = &[
     ),
     // Once, and only from active: the policy `pl_bindings_ends_once`.
     kept("provider_resource_bindings", &["binding_status", "ended_at", "ended_by_user_id", "ended_note", "updated_at"]),
+    Privileges { table: "run_queue", insert: true, update: &["due_at", "lease_id"], delete: true },
     kept("user_identities", &["user_id", "updated_at", "ended_at"]),
     kept("users", &["display_name", "disabled_at"]),
     kept("workspace_memberships", &["role", "updated_at", "ended_at"]),
