@@ -23,6 +23,7 @@ pub mod jwt;
 pub mod leak;
 pub mod page;
 pub mod policy;
+pub mod provider;
 pub mod registry;
 pub mod run;
 pub mod schema;
