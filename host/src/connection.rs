@@ -100,3 +100,29 @@ impl ProviderConnection {
         self.origin == "own"
     }
 }
+
+/// What a connection's credentials are known by after they were set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CredentialsSet {
+    /// The connection.
+    pub connection_id: Uuid,
+    /// The workspace.
+    pub workspace_id: Uuid,
+    /// The environment.
+    pub environment_id: Uuid,
+    /// The provider.
+    pub provider_key: String,
+    /// The fields, by name.
+    pub credential_fields: Vec<String>,
+    /// When they were set.
+    #[schema(value_type = schema::Moment)]
+    pub credentials_set_at: Timestamp,
+}
+
+/// The fields a provider's connections log in with; none of a provider nobody knows.
+pub(crate) fn credential_fields(provider_key: &str) -> Option<&'static [&'static str]> {
+    match provider_key {
+        "fake" => Some(&["api_key"]),
+        _ => None,
+    }
+}

@@ -24,6 +24,7 @@ mod membership;
 mod migration;
 mod open;
 mod platform;
+mod provider_credential;
 mod reach;
 mod registry;
 mod registry_baseline;
@@ -47,7 +48,8 @@ pub(crate) use binding::NewBinding;
 pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
-pub(crate) use platform::TokenToKeep;
+pub(crate) use platform::{KeptMasterKey, TokenToKeep};
+pub(crate) use provider_credential::{CredentialToRewrap, CredentialedConnection};
 pub(crate) use registry::Keys;
 pub(crate) use registry_known::{
     KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,

@@ -1,9 +1,13 @@
-//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`. The one list of tables
+//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`, the
+//! installation's master keys in `platform/master_key.rs`. The one list of tables
 //! without a workspace of their own; nothing of a tenant's lies in them, and no other file reaches them.
 
 mod credential;
+mod master_key;
 
 pub(crate) use credential::TokenToKeep;
+pub(crate) use master_key::KeptMasterKey;
+pub(super) use master_key::{number, version};
 
 use sqlx::FromRow;
 use uuid::Uuid;
