@@ -70,6 +70,14 @@ pub enum Operation {
     RegistrySync,
     /// A sync ended; its counts are the totals.
     RegistrySyncFinish,
+    /// The master key an installation had before there was a list of them was made known.
+    MasterKeyRegister,
+    /// A new master key took the place of the one before it.
+    MasterKeyRotate,
+    /// Keys of a workspace were sealed anew, under the current master key.
+    MasterKeyRewrap,
+    /// Nothing is sealed under a master key any more.
+    MasterKeyRetire,
     /// A connection was made.
     ConnectionCreate,
     /// A connection is called otherwise, or its directory is known.
@@ -82,6 +90,8 @@ pub enum Operation {
     ConnectionDisable,
     /// A connection was checked.
     ConnectionCheck,
+    /// What a connection logs in with was set.
+    ProviderCredentialSet,
     /// A run was started.
     RunStart,
     /// Work on a run began, or began again.
@@ -125,12 +135,17 @@ impl Operation {
         Self::InventoryImportFinish,
         Self::RegistrySync,
         Self::RegistrySyncFinish,
+        Self::MasterKeyRegister,
+        Self::MasterKeyRotate,
+        Self::MasterKeyRewrap,
+        Self::MasterKeyRetire,
         Self::ConnectionCreate,
         Self::ConnectionUpdate,
         Self::ConnectionMakeDefault,
         Self::ConnectionEnable,
         Self::ConnectionDisable,
         Self::ConnectionCheck,
+        Self::ProviderCredentialSet,
         Self::RunStart,
         Self::RunBegin,
         Self::RunEnd,
@@ -165,12 +180,17 @@ impl Operation {
             Self::InventoryImportFinish => "inventory.finish-import",
             Self::RegistrySync => "registry.sync",
             Self::RegistrySyncFinish => "registry.finish-sync",
+            Self::MasterKeyRegister => "master-key.register",
+            Self::MasterKeyRotate => "master-key.rotate",
+            Self::MasterKeyRewrap => "master-key.rewrap",
+            Self::MasterKeyRetire => "master-key.retire",
             Self::ConnectionCreate => "connection.create",
             Self::ConnectionUpdate => "connection.update",
             Self::ConnectionMakeDefault => "connection.make-default",
             Self::ConnectionEnable => "connection.enable",
             Self::ConnectionDisable => "connection.disable",
             Self::ConnectionCheck => "connection.check",
+            Self::ProviderCredentialSet => "provider-credential.set",
             Self::RunStart => "run.start",
             Self::RunBegin => "run.begin",
             Self::RunEnd => "run.end",
@@ -206,12 +226,17 @@ impl Operation {
             Self::InventoryImportFinish => "inventory.import-finished",
             Self::RegistrySync => "registry.synced",
             Self::RegistrySyncFinish => "registry.sync-finished",
+            Self::MasterKeyRegister => "master-key.registered",
+            Self::MasterKeyRotate => "master-key.rotated",
+            Self::MasterKeyRewrap => "master-key.rewrapped",
+            Self::MasterKeyRetire => "master-key.retired",
             Self::ConnectionCreate => "connection.created",
             Self::ConnectionUpdate => "connection.updated",
             Self::ConnectionMakeDefault => "connection.made-default",
             Self::ConnectionEnable => "connection.enabled",
             Self::ConnectionDisable => "connection.disabled",
             Self::ConnectionCheck => "connection.checked",
+            Self::ProviderCredentialSet => "provider-credential.set",
             Self::RunStart => "run.started",
             Self::RunBegin => "run.begun",
             Self::RunEnd => "run.ended",
@@ -246,6 +271,10 @@ impl Operation {
             | Self::ConnectionEnable
             | Self::ConnectionDisable
             | Self::ConnectionCheck => "connection.denied",
+            Self::ProviderCredentialSet => "provider-credential.denied",
+            Self::MasterKeyRegister | Self::MasterKeyRotate | Self::MasterKeyRewrap | Self::MasterKeyRetire => {
+                "master-key.denied"
+            }
             Self::RunStart | Self::RunBegin | Self::RunEnd | Self::RunCancel => "run.denied",
             Self::RegistrySync | Self::RegistrySyncFinish => "registry.denied",
             Self::BindingCreate | Self::BindingSupersede | Self::BindingRevoke | Self::BindingRedactNote => {
@@ -265,7 +294,11 @@ impl Operation {
             | Self::UserIdentityEnd
             | Self::TokenCreate
             | Self::TokenRevoke
-            | Self::WorkspaceCreate => "system",
+            | Self::WorkspaceCreate
+            | Self::MasterKeyRegister
+            | Self::MasterKeyRotate
+            | Self::MasterKeyRewrap
+            | Self::MasterKeyRetire => "system",
             _ => "tenant",
         }
     }

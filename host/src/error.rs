@@ -108,6 +108,9 @@ pub enum Conflict {
     /// Every note there is was redacted before.
     #[error("the binding's notes are redacted already")]
     NoteAlreadyRedacted,
+    /// Somebody is putting another master key into the file at this moment.
+    #[error("a rotation of the master key is under way")]
+    RotationRunning,
     /// The provider has another directory in the environment.
     #[error("the provider has another directory in this environment")]
     ConnectionDirectoryMismatch,
@@ -169,6 +172,7 @@ impl Conflict {
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::NoteAbsent => "note-absent",
             Self::NoteAlreadyRedacted => "note-already-redacted",
+            Self::RotationRunning => "rotation-running",
             Self::ConnectionDirectoryMismatch => "connection-directory-mismatch",
             Self::ConnectionMirrored => "connection-mirrored",
             Self::ConnectionDisabled => "connection-disabled",
@@ -351,6 +355,8 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("bad-directory", "the directory is not what the provider takes, or is missing where it needs one"),
     ("unknown-operation", "there is no operation of this type"),
     ("connection-choice-required", "a start names a connection or a provider, and not both"),
+    ("credential-fields-mismatch", "credentials are not all the fields the provider declares, and no others"),
+    ("bad-credential-value", "a value of credentials is empty, over 4,096 bytes or has control characters"),
     ("operation-unsupported", "the provider does not have this operation"),
     ("scope-busy", "another operation is under way where this one was to start; it is named to who may know of it"),
     ("run-ended", "the run has ended"),
@@ -399,6 +405,12 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("master-key-exposed", "the master key file can be read by others than its owner"),
     ("master-key-malformed", "the master key is malformed or damaged"),
     ("master-key-mismatch", "the data was sealed under another master key"),
+    (
+        "master-key-superseded",
+        "the data is sealed under a newer master key than any given; give that one too, and start again",
+    ),
+    ("rotation-running", "a rotation of the master key is under way"),
+    ("next-master-key-required", "a master key from the environment is rotated to one that stands beside it"),
     ("master-key-unusable", "the master key file cannot be read or written"),
     ("no-randomness", "the system's source of randomness failed"),
     ("issuer-invalid", "the settings of an identity provider contradict themselves or are out of bounds"),
@@ -454,6 +466,7 @@ mod tests {
             Conflict::IdempotencyKeyReused.into(),
             Conflict::NoteAbsent.into(),
             Conflict::NoteAlreadyRedacted.into(),
+            Conflict::RotationRunning.into(),
             Conflict::ConnectionDirectoryMismatch.into(),
             Conflict::ConnectionMirrored.into(),
             Conflict::ConnectionDisabled.into(),
@@ -465,6 +478,7 @@ mod tests {
             SecretError::Exposed.into(),
             SecretError::Malformed.into(),
             SecretError::DoesNotOpen.into(),
+            SecretError::Superseded.into(),
             NoRandomness.into(),
             Error::source_out_of_scope("x"),
             InvalidCheckpoint::Form.into(),

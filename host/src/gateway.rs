@@ -15,6 +15,7 @@ mod pages;
 mod retry;
 mod session;
 mod token;
+mod vault;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,8 @@ pub use self::failure::Failure;
 pub(crate) use self::opened::OpenedCredentials;
 pub use self::pages::Pages;
 pub use self::session::{Session, Tally};
+pub use self::vault::OpenedCredential;
+pub(crate) use self::vault::seal;
 
 use self::client::{Answer, Client};
 use self::retry::Pace;

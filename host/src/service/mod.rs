@@ -9,10 +9,12 @@
 //! | `migration.rs` | system plane: [`Service::migrate_up`], [`Service::migrate_down`], [`Service::migrations`], [`Service::role_sql`], [`Service::apply_roles`] |
 //! | `copy.rs` | system plane: [`Service::copy_database`] |
 //! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::create_service_user`], [`Service::disable_user`], [`Service::users`] |
+//! | `master_key.rs` | system plane: [`Service::rotate_master_key`], [`Service::master_key_status`] |
 //! | `credential.rs` | system plane: [`Service::create_token`], [`Service::tokens`], [`Service::revoke_token`], [`Service::link_identity`], [`Service::end_identity`], [`Service::identities`] |
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
+//! | `provider_credential.rs` | [`Service::set_provider_credentials`] |
 //! | `registry.rs` | [`Service::begin_sync`], [`Service::sync_chunk`], [`Service::finish_sync`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `redaction.rs` | [`Service::redact_note`] |
@@ -43,8 +45,10 @@ mod housekeeping;
 mod idempotency;
 mod inventory;
 mod lookup;
+mod master_key;
 mod membership;
 mod migration;
+mod provider_credential;
 mod redaction;
 mod references;
 mod registry;
@@ -66,6 +70,7 @@ pub use copy::CopyReport;
 pub use credential::{LONGEST_LIFETIME, NewToken};
 pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS, described};
 pub use lookup::MAX_LOOKUP_KEYS;
+pub use master_key::{MasterKeyRotation, MasterKeyState, UnopenedCredential};
 pub use registry::RegistrySync;
 pub use setup::Settings;
 pub use standing::Named;
@@ -78,7 +83,7 @@ use crate::clock::{Clock, Ids, Timestamp};
 use crate::error::Error;
 use crate::policy::{self, Capability, Denial, Reach, Standing};
 use crate::registry::RecordRef;
-use crate::secret::MasterKey;
+use crate::secret::MasterKeys;
 use crate::store::{Deadline, ReadTx, Store, StoreError, WriteTx};
 use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
 
@@ -98,7 +103,7 @@ pub struct Service {
     identity: Arc<Identity>,
     clock: Clock,
     ids: Ids,
-    master: Arc<MasterKey>,
+    master: Arc<MasterKeys>,
     deadline: Duration,
 }
 

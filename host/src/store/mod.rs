@@ -25,6 +25,7 @@ mod membership;
 mod migration;
 mod open;
 mod platform;
+mod provider_credential;
 mod reach;
 mod registry;
 mod registry_baseline;
@@ -50,7 +51,8 @@ pub(crate) use connection::NewConnection;
 pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation, Through};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
-pub(crate) use platform::{Lease, TokenToKeep};
+pub(crate) use platform::{KeptMasterKey, Lease, TokenToKeep};
+pub(crate) use provider_credential::{CredentialToRewrap, CredentialedConnection};
 pub(crate) use registry::Keys;
 pub(crate) use registry_known::{
     KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,
