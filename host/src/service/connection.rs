@@ -84,7 +84,8 @@ impl Service {
         request: &UpdateConnection,
     ) -> Result<ProviderConnection, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.mutate(workspace_id, |tx| self.update_connection_once(tx, actor, workspace_id, connection_id, request)).await
+        self.mutate(workspace_id, |tx| self.update_connection_once(tx, actor, workspace_id, connection_id, request))
+            .await
     }
 
     async fn update_connection_once(
@@ -269,7 +270,7 @@ pub(super) fn mark(connection: &ProviderConnection) -> ConnectionMark {
 }
 
 /// Ends the transaction that changed a connection, and gives it as it is now.
-async fn changed(
+pub(super) async fn changed(
     mut tx: WriteTx,
     mut event: Draft,
     workspace_id: Uuid,
