@@ -9,8 +9,8 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::inventory::ObservationStatus;
 use crate::connection::HealthStatus;
+use crate::inventory::ObservationStatus;
 use crate::registry::{ConnectionStatus, RecordKind, RunOutcome, RunStatus};
 use crate::run::OperationType;
 
