@@ -22,6 +22,7 @@ mod migrate;
 mod otel;
 mod output;
 mod place;
+mod provider;
 mod registry;
 mod serve;
 mod setup;
