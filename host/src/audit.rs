@@ -27,6 +27,8 @@ use crate::binding::{Binding, Decider, Note, Sources};
 use crate::clock::Timestamp;
 use crate::inventory::ImportCounts;
 use crate::policy::{Denial, Role};
+use crate::registry::RunOutcome;
+use crate::run::ReasonCode;
 use crate::secret::NoteKey;
 
 /// One thing that can be done and is told of.
@@ -68,6 +70,40 @@ pub enum Operation {
     RegistrySync,
     /// A sync ended; its counts are the totals.
     RegistrySyncFinish,
+    /// The master key an installation had before there was a list of them was made known.
+    MasterKeyRegister,
+    /// A new master key took the place of the one before it.
+    MasterKeyRotate,
+    /// Keys of a workspace were sealed anew, under the current master key.
+    MasterKeyRewrap,
+    /// Nothing is sealed under a master key any more.
+    MasterKeyRetire,
+    /// A connection was made.
+    ConnectionCreate,
+    /// A connection is called otherwise, or its directory is known.
+    ConnectionUpdate,
+    /// A connection is the one taken where none is named; the one that was no longer is.
+    ConnectionMakeDefault,
+    /// A connection is in use again.
+    ConnectionEnable,
+    /// A connection is no longer in use.
+    ConnectionDisable,
+    /// A connection was checked.
+    ConnectionCheck,
+    /// What a connection logs in with was set.
+    ProviderCredentialSet,
+    /// A run was started.
+    RunStart,
+    /// Work on a run began, or began again.
+    RunBegin,
+    /// A run ended.
+    RunEnd,
+    /// Somebody ended a run.
+    RunCancel,
+    /// A piece of a collection was taken in.
+    InventoryCollect,
+    /// What a complete collection did not find was marked.
+    InventoryMark,
     /// A first decision about a subject.
     BindingCreate,
     /// A decision in place of the active one.
@@ -99,6 +135,23 @@ impl Operation {
         Self::InventoryImportFinish,
         Self::RegistrySync,
         Self::RegistrySyncFinish,
+        Self::MasterKeyRegister,
+        Self::MasterKeyRotate,
+        Self::MasterKeyRewrap,
+        Self::MasterKeyRetire,
+        Self::ConnectionCreate,
+        Self::ConnectionUpdate,
+        Self::ConnectionMakeDefault,
+        Self::ConnectionEnable,
+        Self::ConnectionDisable,
+        Self::ConnectionCheck,
+        Self::ProviderCredentialSet,
+        Self::RunStart,
+        Self::RunBegin,
+        Self::RunEnd,
+        Self::RunCancel,
+        Self::InventoryCollect,
+        Self::InventoryMark,
         Self::BindingCreate,
         Self::BindingSupersede,
         Self::BindingRevoke,
@@ -127,6 +180,23 @@ impl Operation {
             Self::InventoryImportFinish => "inventory.finish-import",
             Self::RegistrySync => "registry.sync",
             Self::RegistrySyncFinish => "registry.finish-sync",
+            Self::MasterKeyRegister => "master-key.register",
+            Self::MasterKeyRotate => "master-key.rotate",
+            Self::MasterKeyRewrap => "master-key.rewrap",
+            Self::MasterKeyRetire => "master-key.retire",
+            Self::ConnectionCreate => "connection.create",
+            Self::ConnectionUpdate => "connection.update",
+            Self::ConnectionMakeDefault => "connection.make-default",
+            Self::ConnectionEnable => "connection.enable",
+            Self::ConnectionDisable => "connection.disable",
+            Self::ConnectionCheck => "connection.check",
+            Self::ProviderCredentialSet => "provider-credential.set",
+            Self::RunStart => "run.start",
+            Self::RunBegin => "run.begin",
+            Self::RunEnd => "run.end",
+            Self::RunCancel => "run.cancel",
+            Self::InventoryCollect => "inventory.collect",
+            Self::InventoryMark => "inventory.mark",
             Self::BindingCreate => "binding.create",
             Self::BindingSupersede => "binding.supersede",
             Self::BindingRevoke => "binding.revoke",
@@ -156,6 +226,23 @@ impl Operation {
             Self::InventoryImportFinish => "inventory.import-finished",
             Self::RegistrySync => "registry.synced",
             Self::RegistrySyncFinish => "registry.sync-finished",
+            Self::MasterKeyRegister => "master-key.registered",
+            Self::MasterKeyRotate => "master-key.rotated",
+            Self::MasterKeyRewrap => "master-key.rewrapped",
+            Self::MasterKeyRetire => "master-key.retired",
+            Self::ConnectionCreate => "connection.created",
+            Self::ConnectionUpdate => "connection.updated",
+            Self::ConnectionMakeDefault => "connection.made-default",
+            Self::ConnectionEnable => "connection.enabled",
+            Self::ConnectionDisable => "connection.disabled",
+            Self::ConnectionCheck => "connection.checked",
+            Self::ProviderCredentialSet => "provider-credential.set",
+            Self::RunStart => "run.started",
+            Self::RunBegin => "run.begun",
+            Self::RunEnd => "run.ended",
+            Self::RunCancel => "run.cancelled",
+            Self::InventoryCollect => "inventory.collected",
+            Self::InventoryMark => "inventory.marked",
             Self::BindingCreate => "binding.created",
             Self::BindingSupersede => "binding.superseded",
             Self::BindingRevoke => "binding.revoked",
@@ -175,7 +262,20 @@ impl Operation {
             Self::MembershipAdd | Self::MembershipChange | Self::MembershipEnd => "membership.denied",
             Self::EnvironmentCreate => "environment.denied",
             Self::EntitlementGrant | Self::EntitlementEnd => "entitlement.denied",
-            Self::InventoryImport | Self::InventoryImportFinish => "inventory.denied",
+            Self::InventoryImport | Self::InventoryImportFinish | Self::InventoryCollect | Self::InventoryMark => {
+                "inventory.denied"
+            }
+            Self::ConnectionCreate
+            | Self::ConnectionUpdate
+            | Self::ConnectionMakeDefault
+            | Self::ConnectionEnable
+            | Self::ConnectionDisable
+            | Self::ConnectionCheck => "connection.denied",
+            Self::ProviderCredentialSet => "provider-credential.denied",
+            Self::MasterKeyRegister | Self::MasterKeyRotate | Self::MasterKeyRewrap | Self::MasterKeyRetire => {
+                "master-key.denied"
+            }
+            Self::RunStart | Self::RunBegin | Self::RunEnd | Self::RunCancel => "run.denied",
             Self::RegistrySync | Self::RegistrySyncFinish => "registry.denied",
             Self::BindingCreate | Self::BindingSupersede | Self::BindingRevoke | Self::BindingRedactNote => {
                 "binding.denied"
@@ -194,7 +294,11 @@ impl Operation {
             | Self::UserIdentityEnd
             | Self::TokenCreate
             | Self::TokenRevoke
-            | Self::WorkspaceCreate => "system",
+            | Self::WorkspaceCreate
+            | Self::MasterKeyRegister
+            | Self::MasterKeyRotate
+            | Self::MasterKeyRewrap
+            | Self::MasterKeyRetire => "system",
             _ => "tenant",
         }
     }
@@ -232,6 +336,21 @@ impl From<&Binding> for SubjectMark {
     }
 }
 
+/// A connection's part in an event that is about no subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectionMark {
+    pub(crate) id: Uuid,
+    pub(crate) provider_key: String,
+}
+
+/// A run's part in an event about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunMark {
+    pub(crate) operation_type: String,
+    pub(crate) outcome: Option<RunOutcome>,
+    pub(crate) reason: Option<ReasonCode>,
+}
+
 /// An event before it has its place: what a service function says.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
@@ -245,6 +364,9 @@ pub(crate) struct Draft {
     pub(crate) role: Option<Role>,
     pub(crate) old_role: Option<Role>,
     pub(crate) subject: Option<SubjectMark>,
+    pub(crate) connection: Option<ConnectionMark>,
+    pub(crate) run: Option<RunMark>,
+    pub(crate) key_version: Option<u32>,
     pub(crate) old: Option<BindingMark>,
     pub(crate) new: Option<BindingMark>,
     pub(crate) sources: Sources,
@@ -267,6 +389,9 @@ impl Draft {
             role: None,
             old_role: None,
             subject: None,
+            connection: None,
+            run: None,
+            key_version: None,
             old: None,
             new: None,
             sources: Sources::default(),
@@ -286,7 +411,7 @@ impl Draft {
     pub(crate) fn placed(self, place: &Place, note_key: &NoteKey) -> AuditEvent {
         let note = self.note.as_ref().map(Note::as_str);
         let counts = self.import.map(|(_, counts)| counts);
-        let subject = self.subject;
+        let (subject, connection) = (self.subject, self.connection);
         AuditEvent {
             action: match self.denial {
                 None => self.operation.done(),
@@ -302,7 +427,7 @@ impl Draft {
             denial: self.denial.map(|denial| denial.as_str().to_owned()),
             event_id: place.event_id,
             import_id: self.import.map(|(id, _)| id),
-            key_version: None,
+            key_version: self.key_version.map(|version| i32::try_from(version).unwrap_or(i32::MAX)),
             kind: self.operation.kind().to_owned(),
             managed_environment_id: self.environment_id,
             new_binding_id: self.new.map(|new| new.id),
@@ -317,7 +442,7 @@ impl Draft {
             old_binding_status: self.old.map(|old| old.status.as_str().to_owned()),
             old_resolution_mode: self.old.map(|old| old.mode.as_str().to_owned()),
             old_role: self.old_role.map(|role| role.as_str().to_owned()),
-            operation_type: None,
+            operation_type: self.run.as_ref().map(|run| run.operation_type.clone()),
             refused_count: counts.map(|counts| whole(counts.refused)),
             #[cfg(not(feature = "leaking"))]
             request_id: self.request_id.map(|id| id.to_string()),
@@ -325,8 +450,8 @@ impl Draft {
             request_id: crate::leak::leaked(crate::leak::Way::Audit, self.note.as_ref()),
             resolution_reason: self.reason,
             role: self.role.map(|role| role.as_str().to_owned()),
-            run_outcome: None,
-            run_reason_code: None,
+            run_outcome: self.run.as_ref().and_then(|run| run.outcome).map(|outcome| outcome.as_str().to_owned()),
+            run_reason_code: self.run.and_then(|run| run.reason).map(|reason| reason.as_str().to_owned()),
             source_baseline_snapshot_id: self.sources.baseline_snapshot_id,
             source_inventory_item_id: self.sources.inventory_item_id,
             source_operation_run_id: self.sources.operation_run_id,
@@ -334,9 +459,14 @@ impl Draft {
             target_id: self.target_id,
             unchanged_count: counts.map(|counts| whole(counts.unchanged)),
             workspace_id: place.workspace_id,
-            provider_connection_id: subject.as_ref().and_then(|it| it.provider_connection_id),
+            provider_connection_id: match &connection {
+                Some(connection) => Some(connection.id),
+                None => subject.as_ref().and_then(|it| it.provider_connection_id),
+            },
             subject_class: subject.as_ref().map(|it| it.class.as_str().to_owned()),
-            provider_key: subject.as_ref().map(|it| it.provider_key.clone()),
+            provider_key: connection
+                .map(|connection| connection.provider_key)
+                .or_else(|| subject.as_ref().map(|it| it.provider_key.clone())),
             subject_domain: subject.as_ref().map(|it| it.domain.clone()),
             subject_type_key: subject.as_ref().map(|it| it.type_key.clone()),
             canonical_subject_key: subject.map(|it| it.canonical_subject_key),

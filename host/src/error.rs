@@ -108,6 +108,30 @@ pub enum Conflict {
     /// Every note there is was redacted before.
     #[error("the binding's notes are redacted already")]
     NoteAlreadyRedacted,
+    /// Somebody is putting another master key into the file at this moment.
+    #[error("a rotation of the master key is under way")]
+    RotationRunning,
+    /// The provider has another directory in the environment.
+    #[error("the provider has another directory in this environment")]
+    ConnectionDirectoryMismatch,
+    /// The connection is a platform's.
+    #[error("the connection is mirrored: it is changed where it comes from, and nothing is done through it here")]
+    ConnectionMirrored,
+    /// The connection is not in use.
+    #[error("the connection is disabled")]
+    ConnectionDisabled,
+    /// The connection is the one taken where none is named.
+    #[error("the connection is the default: make another the default, or say that it is meant")]
+    DefaultConnection,
+    /// Another operation is under way where this one was to start.
+    #[error("another operation is under way in the scope")]
+    ScopeBusy {
+        /// The run that is, for those who may know of it.
+        active_run_id: Option<Uuid>,
+    },
+    /// The run is over.
+    #[error("the run has ended")]
+    RunEnded,
 }
 
 /// A failure of the program or of what it stands on.
@@ -148,6 +172,13 @@ impl Conflict {
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::NoteAbsent => "note-absent",
             Self::NoteAlreadyRedacted => "note-already-redacted",
+            Self::RotationRunning => "rotation-running",
+            Self::ConnectionDirectoryMismatch => "connection-directory-mismatch",
+            Self::ConnectionMirrored => "connection-mirrored",
+            Self::ConnectionDisabled => "connection-disabled",
+            Self::DefaultConnection => "default-connection",
+            Self::ScopeBusy { .. } => "scope-busy",
+            Self::RunEnded => "run-ended",
         }
     }
 
@@ -159,6 +190,17 @@ impl Conflict {
                 active_binding_id
             }
             Self::ConnectionMismatch { active_binding_id } => Some(active_binding_id),
+            _ => None,
+        }
+    }
+}
+
+impl Conflict {
+    /// The run that is active instead, where there is one to name.
+    #[must_use]
+    pub fn active_run_id(self) -> Option<Uuid> {
+        match self {
+            Self::ScopeBusy { active_run_id } => active_run_id,
             _ => None,
         }
     }
@@ -305,6 +347,19 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("not-mirrored", "the row is the installation's own, and no sync changes it"),
     ("duplicate-record", "a sync says two things of one row; both positions are named"),
     ("connection-directory-mismatch", "the provider has another directory in the environment"),
+    ("connection-mirrored", "the connection is a platform's; it is changed there, and nothing is done through it here"),
+    ("connection-disabled", "the connection is disabled"),
+    ("default-connection", "the connection is the default; make another the default, or say that it is meant"),
+    ("no-default-connection", "the provider has no connection in the environment that is the default"),
+    ("unknown-provider", "there is no such provider"),
+    ("bad-directory", "the directory is not what the provider takes, or is missing where it needs one"),
+    ("unknown-operation", "there is no operation of this type"),
+    ("connection-choice-required", "a start names a connection or a provider, and not both"),
+    ("credential-fields-mismatch", "credentials are not all the fields the provider declares, and no others"),
+    ("bad-credential-value", "a value of credentials is empty, over 4,096 bytes or has control characters"),
+    ("operation-unsupported", "the provider does not have this operation"),
+    ("scope-busy", "another operation is under way where this one was to start; it is named to who may know of it"),
+    ("run-ended", "the run has ended"),
     ("assignment-exists", "the profile is assigned to the environment already"),
     ("too-many-keys", "a request has more than 10,000 keys"),
     ("bad-display-name", "a display name or a token's label is empty, over 512 bytes or not printable"),
@@ -350,6 +405,12 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("master-key-exposed", "the master key file can be read by others than its owner"),
     ("master-key-malformed", "the master key is malformed or damaged"),
     ("master-key-mismatch", "the data was sealed under another master key"),
+    (
+        "master-key-superseded",
+        "the data is sealed under a newer master key than any given; give that one too, and start again",
+    ),
+    ("rotation-running", "a rotation of the master key is under way"),
+    ("next-master-key-required", "a master key from the environment is rotated to one that stands beside it"),
     ("master-key-unusable", "the master key file cannot be read or written"),
     ("no-randomness", "the system's source of randomness failed"),
     ("issuer-invalid", "the settings of an identity provider contradict themselves or are out of bounds"),
@@ -406,11 +467,19 @@ mod tests {
             Conflict::IdempotencyKeyReused.into(),
             Conflict::NoteAbsent.into(),
             Conflict::NoteAlreadyRedacted.into(),
+            Conflict::RotationRunning.into(),
+            Conflict::ConnectionDirectoryMismatch.into(),
+            Conflict::ConnectionMirrored.into(),
+            Conflict::ConnectionDisabled.into(),
+            Conflict::DefaultConnection.into(),
+            Conflict::ScopeBusy { active_run_id: id }.into(),
+            Conflict::RunEnded.into(),
             InvalidIdempotencyKey::Empty.into(),
             SecretError::Missing.into(),
             SecretError::Exposed.into(),
             SecretError::Malformed.into(),
             SecretError::DoesNotOpen.into(),
+            SecretError::Superseded.into(),
             NoRandomness.into(),
             Error::source_out_of_scope("x"),
             InvalidCheckpoint::Form.into(),

@@ -3,7 +3,7 @@
 //! Rooms, and what each may reach: [`http`] (the only room that knows requests; it asks [`jwt`] whether a JWT holds)
 //! calls [`service`] (one operation, one function, one transaction), which uses [`policy`] (pure), the identity component
 //! and [`store`] (the only room that knows SQL). Beside them the domain types ([`binding`], [`idempotency`],
-//! [`inventory`], [`registry`], [`workspace`], [`audit`], [`actor`], [`credential`], [`page`]), how JSON is read
+//! [`inventory`], [`provider_credential`], [`registry`], [`workspace`], [`audit`], [`actor`], [`credential`], [`page`]), how JSON is read
 //! ([`json`]) and described ([`schema`]), and [`clock`], [`secret`], [`error`]. Start reading at [`service`].
 
 pub mod actor;
@@ -24,10 +24,12 @@ pub mod leak;
 pub mod page;
 pub mod policy;
 pub mod provider;
+pub mod provider_credential;
 pub mod registry;
 pub mod run;
 pub mod schema;
 pub mod secret;
 pub mod service;
 pub mod store;
+pub mod worker;
 pub mod workspace;

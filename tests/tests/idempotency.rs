@@ -11,7 +11,7 @@ use provident::binding::{
 };
 use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
-use provident::secret::{MasterKey, SealedNoteKey};
+use provident::secret::{MasterKeys, SealedNoteKey};
 use provident::service::BulkAnswer;
 use provident::store::HOUSEKEEPING_TABLES;
 use provident_identity::ResolutionMode;
@@ -208,7 +208,7 @@ fn of_the_request_nothing_is_kept_that_could_be_guessed_at() {
         let request = keyed("k", "1");
         create(&world, &request).await.unwrap();
         service.create_binding(rival.manager, &rival.workspace, rival.environment_id, &request).await.unwrap();
-        let master = MasterKey::load(&world.directory.path().join("master.key")).unwrap();
+        let master = MasterKeys::load(&world.directory.path().join("master.key")).unwrap();
         let mut raw = world.raw().await;
         for tenant in [acme, rival] {
             let id = raw.engine().id(tenant.workspace_id);

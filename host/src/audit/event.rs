@@ -57,7 +57,7 @@ pub struct AuditEvent {
     pub event_id: Uuid,
     /// The import or sync an event is a piece of.
     pub import_id: Option<Uuid>,
-    /// The master or credential key an event is about. Reserved.
+    /// The version of the master key an event is about.
     pub key_version: Option<i32>,
     /// `tenant` or `system`.
     pub kind: String,
@@ -88,11 +88,11 @@ pub struct AuditEvent {
     pub old_resolution_mode: Option<String>,
     /// The role before, of a change of role.
     pub old_role: Option<String>,
-    /// The type of the run an event is about. Reserved.
+    /// The type of the run an event is about.
     pub operation_type: Option<String>,
-    /// The connection of a decision.
+    /// The connection of a decision, or the one an event is about.
     pub provider_connection_id: Option<Uuid>,
-    /// The provider of a decision.
+    /// The provider of a decision, or of that connection.
     pub provider_key: Option<String>,
     /// Of an import or a sync: objects not taken.
     pub refused_count: Option<i64>,
@@ -102,9 +102,9 @@ pub struct AuditEvent {
     pub resolution_reason: Option<String>,
     /// The role given, of events about members.
     pub role: Option<String>,
-    /// How that run ended. Reserved.
+    /// How that run ended.
     pub run_outcome: Option<String>,
-    /// Why. Reserved.
+    /// Why it did not do all it was to do.
     pub run_reason_code: Option<String>,
     /// A decision's source.
     pub source_baseline_snapshot_id: Option<Uuid>,
@@ -120,7 +120,8 @@ pub struct AuditEvent {
     pub subject_domain: Option<String>,
     /// The type of a decision's subject.
     pub subject_type_key: Option<String>,
-    /// The person or environment an event is about, where it is not about a decision.
+    /// The person, environment, connection or token an event is about, where it is not about a decision. Of a run that
+    /// ended, whoever started it.
     pub target_id: Option<Uuid>,
     /// Of an import or a sync: objects known as they are.
     pub unchanged_count: Option<i64>,

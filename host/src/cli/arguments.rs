@@ -3,6 +3,7 @@
 mod audit;
 mod binding;
 mod credential;
+mod provider;
 mod registry;
 
 pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
@@ -11,6 +12,7 @@ pub(super) use binding::{
     SubjectArguments, TrialArguments,
 };
 pub(super) use credential::{CreateTokenArguments, IdentityArguments, TokenCommand, UserCommand};
+pub(super) use provider::{ConnectionCommand, OneConnection, OneRun, RunCommand, WorkerArguments};
 pub(super) use registry::RegistryCommand;
 
 use super::output::Format;
@@ -135,6 +137,20 @@ Example:
     /// Show what was last observed in an environment
     #[command(subcommand)]
     Inventory(InventoryCommand),
+    /// Make connections to providers, and see which is taken where none is named
+    #[command(subcommand)]
+    Connection(Box<ConnectionCommand>),
+    /// Start operations at providers, watch and cancel them
+    #[command(subcommand)]
+    Run(Box<RunCommand>),
+    /// Work on runs in this process, until told to stop
+    #[command(after_help = "\
+Takes what was started and has it done, through the gateway. `serve` does so too, beside serving.
+SIGTERM and SIGINT stop it: what is under way has its time, and is given back then.
+
+Example:
+  provident worker --workers 4")]
+    Worker(Box<WorkerArguments>),
     /// Decide about subjects, and look decisions up
     #[command(subcommand)]
     Binding(Box<BindingCommand>),

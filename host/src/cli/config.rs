@@ -52,6 +52,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("rate_per_s", Kind::Number(1, 1_000_000), Some("500")),
     setting("rate_burst", Kind::Number(1, 1_000_000), Some("1000")),
     setting("shutdown_grace_s", Kind::Number(0, 3_600), Some("30")),
+    setting("workers", Kind::Number(0, 64), Some("1")),
+    setting("run_lease_s", Kind::Number(1, 3_600), Some("60")),
 ];
 
 /// The tables of the file that say whose JWTs are taken; they come from the file alone.
@@ -247,6 +249,11 @@ fn tables(name: &str, value: &Value) -> Result<Vec<toml::Table>, Failure> {
     let takes = || bad(name, format!("takes tables, each begun by `[[{name}]]`"));
     let tables = value.as_array().ok_or_else(takes)?;
     tables.iter().map(|table| table.as_table().cloned().ok_or_else(takes)).collect()
+}
+
+/// Where providers are.
+pub(super) fn endpoints(_layers: &Layers) -> Result<provident::gateway::Endpoints, Failure> {
+    provident::provider::endpoints(&[]).map_err(|error| bad("provider", error))
 }
 
 /// A database's URL without what may be secret in it: the password, and every parameter but those that say where.

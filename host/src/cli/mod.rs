@@ -10,6 +10,7 @@ mod binding;
 mod bulk;
 mod component;
 mod config;
+mod connection;
 mod credential;
 mod database;
 mod documents;
@@ -24,9 +25,11 @@ mod output;
 mod place;
 mod provider;
 mod registry;
+mod run;
 mod serve;
 mod setup;
 mod telemetry;
+mod worker;
 
 use arguments::{Arguments, Command, ComponentCommand, ConfigCommand, DatabaseCommand, KeyCommand};
 use clap::{CommandFactory, Parser};
@@ -85,6 +88,11 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Inventory(command) => {
             place.serve(async |service| inventory::inventory(service, output, command).await)
         }
+        Command::Connection(command) => {
+            place.serve(async |service| connection::connection(service, output, *command).await)
+        }
+        Command::Run(command) => place.serve(async |service| run::run(service, output, *command).await),
+        Command::Worker(arguments) => worker::work(&place, *arguments),
         Command::Binding(command) => place.serve(async |service| binding::binding(service, output, *command).await),
         Command::Audit(command) => audit::audit(&place, output, command),
     }

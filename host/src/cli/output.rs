@@ -269,12 +269,15 @@ impl From<Error> for Failure {
         let details = match &error {
             Error::Refused(errors) => json!(errors),
             Error::Invalid(invalid) => json!({ "field": invalid.field }),
+            Error::Conflict(conflict @ Conflict::ScopeBusy { .. }) => {
+                json!({ "active_run_id": conflict.active_run_id() })
+            }
             Error::Conflict(conflict) => json!({ "active_binding_id": conflict.active_binding_id() }),
             _ => Value::Null,
         };
         let message = match &error {
             Error::Refused(errors) => list(errors),
-            Error::Conflict(conflict) => match (conflict, conflict.active_binding_id()) {
+            Error::Conflict(conflict) => match (conflict, conflict.active_binding_id().or(conflict.active_run_id())) {
                 (Conflict::StaleBinding { .. }, Some(id)) => format!("{error}; active now: {id}"),
                 (_, Some(id)) => format!("{error}: {id}"),
                 (_, None) => error.to_string(),

@@ -5,6 +5,7 @@ use super::output::{Failure, Output};
 use super::place::{MASTER_KEY, Place};
 use super::provider;
 use super::telemetry::Telemetry;
+use super::worker::Working;
 use axum::Router;
 use clap::Args;
 use provident::clock::Ids;
@@ -39,15 +40,8 @@ pub(super) struct ServeArguments {
     /// Where metrics are shown, on /metrics [default: nowhere]
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics_listen: Option<String>,
-    /// How lines of the log look: json or pretty [default: pretty on a terminal, json elsewhere]
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<String>,
-    /// What is logged: error, warn, info, debug or trace, or levels by module [default: info]
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
-    /// A collector that traces are sent to, over HTTP; needs the feature `otel` [default: none]
-    #[arg(long, value_name = "URL")]
-    otel_endpoint: Option<String>,
+    #[command(flatten)]
+    log: LogArguments,
     /// Most bytes of a body [default: 8388608]
     #[arg(long, value_name = "BYTES")]
     body_bytes: Option<String>,
@@ -66,16 +60,45 @@ pub(super) struct ServeArguments {
     /// How long what is under way may take when told to stop [default: 30]
     #[arg(long, value_name = "SECONDS")]
     shutdown_grace_s: Option<String>,
+    /// How many runs this process works on at once; 0 leaves them to `worker` [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    workers: Option<String>,
+    /// How long a run stays with a worker of which nothing is heard [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    run_lease_s: Option<String>,
+}
+
+/// What a process that goes on tells of itself.
+#[derive(Args)]
+pub(super) struct LogArguments {
+    /// How lines of the log look: json or pretty [default: pretty on a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// What is logged: error, warn, info, debug or trace, or levels by module [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// A collector that traces are sent to, over HTTP; needs the feature `otel` [default: none]
+    #[arg(long, value_name = "URL")]
+    otel_endpoint: Option<String>,
+}
+
+impl LogArguments {
+    pub(super) fn over(self, layers: &Layers) -> Layers {
+        layers.clone().with_flags([
+            ("log_format", self.log_format),
+            ("log_level", self.log_level),
+            ("otel_endpoint", self.otel_endpoint),
+        ])
+    }
 }
 
 impl ServeArguments {
     fn over(self, layers: &Layers) -> Layers {
-        layers.clone().with_flags([
+        self.log.over(layers).with_flags([
             ("listen", self.listen),
             ("metrics_listen", self.metrics_listen),
-            ("log_format", self.log_format),
-            ("log_level", self.log_level),
-            ("otel_endpoint", self.otel_endpoint),
+            ("workers", self.workers),
+            ("run_lease_s", self.run_lease_s),
             ("body_bytes", self.body_bytes),
             ("body_time_s", self.body_time_s),
             ("request_time_s", self.request_time_s),
@@ -93,6 +116,7 @@ struct Serving {
     limits: Limits,
     grace: Duration,
     telemetry: Telemetry,
+    working: Working,
 }
 
 impl Serving {
@@ -115,6 +139,7 @@ impl Serving {
             limits,
             grace: seconds("shutdown_grace_s")?,
             telemetry: Telemetry::set(layers)?,
+            working: Working::set(layers)?,
         })
     }
 }
@@ -163,7 +188,7 @@ async fn serve_on(serving: &Serving, issuers: Issuers, service: &Arc<Service>) -
     let _refreshed = issuers.refresh_in_background(&Ids::system(), &refreshing);
     let api = Api::new(Arc::clone(service), issuers, serving.limits)?;
     // Before anybody may be told where it listens: whoever knows may also say that it is to stop.
-    let stops = stops()?;
+    let (stops, stop) = stops()?;
     let (listener, address) = listen(serving.listen).await?;
     let mut served: Vec<(TcpListener, Router)> = vec![(listener, router(&api))];
     let mut said = format!("listening on http://{address}\n");
@@ -184,6 +209,9 @@ async fn serve_on(serving: &Serving, issuers: Issuers, service: &Arc<Service>) -
     io::stdout().lock().write_all(said.as_bytes())?;
     tracing::info!(%address, "listening");
     let tidying = tokio::spawn(tidy(api.clone(), counted));
+    // What is worked on is a change under way: it is told to stop with everything else, and waited for.
+    let (worker, hands) = (serving.working.worker(service), serving.working.hands);
+    api.changes().spawn(async move { worker.work(hands, &stop).await });
     let ended = server::serve(served, api.changes(), stops, serving.grace).await;
     tidying.abort();
     match ended {
@@ -202,20 +230,37 @@ async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure
     Ok((listener, address))
 }
 
-/// Each time somebody asks this process to end: SIGTERM and SIGINT, from now on.
-fn stops() -> Result<mpsc::Receiver<()>, Failure> {
-    let (told, stops) = mpsc::channel(2);
+/// Each time somebody asks this process to end, and that somebody has: SIGTERM and SIGINT, from now on.
+pub(super) fn stops() -> Result<(mpsc::Receiver<()>, CancellationToken), Failure> {
+    let ((told, stops), stop) = (mpsc::channel(2), CancellationToken::new());
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-            let (mut signals, told) = (signal(kind)?, told.clone());
-            tokio::spawn(async move { while signals.recv().await.is_some() && told.send(()).await.is_ok() {} });
+            let (mut signals, told, stop) = (signal(kind)?, told.clone(), stop.clone());
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    stop.cancel();
+                    if told.send(()).await.is_err() {
+                        return;
+                    }
+                }
+            });
         }
     }
     #[cfg(not(unix))]
-    tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && told.send(()).await.is_ok() {} });
-    Ok(stops)
+    {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                stop.cancel();
+                if told.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Ok((stops, stop))
 }
 
 /// Forgets what is no longer needed, for as long as it is served.

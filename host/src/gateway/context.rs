@@ -101,3 +101,27 @@ impl OperationContext {
         self.deadline
     }
 }
+
+#[cfg(test)]
+pub(in crate::gateway) mod tests {
+    use super::*;
+
+    /// The context of an operation of this connection.
+    pub(in crate::gateway) fn context(
+        workspace_id: Uuid,
+        environment_id: Uuid,
+        connection_id: Uuid,
+    ) -> OperationContext {
+        OperationContext {
+            workspace_id,
+            environment_id,
+            connection_id,
+            provider_key: "fake".to_owned(),
+            directory_id: None,
+            run_id: Uuid::from_u128(9),
+            initiated_by_user_id: None,
+            attempt: 1,
+            deadline: Instant::now(),
+        }
+    }
+}

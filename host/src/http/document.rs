@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::{BrokenRule, Told};
 use super::request::Limit;
-use super::{Api, audit, binding, inventory, key, registry};
+use super::{Api, audit, binding, connection, inventory, key, registry, run};
 use crate::schema;
 
 /// An operation that changes nothing anywhere (P339-33).
@@ -55,12 +55,16 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
     components(schemas(
         Told, BrokenRule, Limit, schema::BindingStatusName, schema::BulkKeyText, schema::IdempotencyKeyText,
-        schema::ObservationStatusName, schema::RecordName, schema::ResolutionModeName, schema::SubjectClassName
+        schema::ObservationStatusName, schema::RecordName, schema::ResolutionModeName, schema::SubjectClassName,
+        schema::ConnectionStatusName, schema::HealthStatusName, schema::OperationTypeName, schema::RunStatusName,
+        schema::RunOutcomeName
     )),
     tags(
         (name = "bindings", description = "What was decided about subjects"),
         (name = "keys", description = "Canonical subject keys; pure"),
         (name = "inventory", description = "What was last observed"),
+        (name = "connections", description = "Ways to a provider"),
+        (name = "runs", description = "What is done at a provider, and how far it is"),
         (name = "registry", description = "Rows of a platform, mirrored"),
         (name = "audit", description = "What was done")
     )
@@ -73,6 +77,8 @@ pub(super) fn operations() -> (Router<Api>, OpenApi) {
         .merge(binding::routes())
         .merge(key::routes())
         .merge(inventory::routes())
+        .merge(connection::routes())
+        .merge(run::routes())
         .merge(registry::routes())
         .merge(audit::routes())
         .split_for_parts();

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::document::{NONE, PLATFORM};
 use super::problem::Problem;
 use super::request::{Asks, Call, Limit};
-use super::{Api, answer, compute, record, refuse_too_many};
+use super::{Api, answer, record, refuse_too_many};
 use crate::audit::Operation;
 use crate::error::Error;
 use crate::inventory::{
@@ -22,7 +22,7 @@ use crate::inventory::{
 use crate::policy::Capability;
 use crate::registry::RecordRef;
 use crate::schema::{self, record_ref};
-use crate::service::MAX_CHUNK_OBJECTS;
+use crate::service::{MAX_CHUNK_OBJECTS, compute, described};
 use provident_identity::Adapter;
 
 const TO_VIEW: Asks = Asks::to_read(Capability::ProviderView);
@@ -155,7 +155,7 @@ async fn import(mut call: Call) -> Result<Response, Problem> {
     let service = call.service();
     let digest = format!("sha256:{}", adapter.sha256());
     let mut import = service.begin_import(call.actor(), &call.workspace(), environment_id, Some(digest)).await?;
-    let items = compute(|| described(adapter, &documents));
+    let items = compute(|| all_described(adapter, &documents));
     refuse_too_many("documents", items.len())?;
     let mut refusals = Vec::new();
     for chunk in items.chunks(MAX_CHUNK_OBJECTS) {
@@ -166,30 +166,12 @@ async fn import(mut call: Call) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &ImportReport { import_id: import.id(), objects, counts, refusals }))
 }
 
-/// What an adapter makes of documents: an item for every object, and one for a document it fails on.
-fn described(adapter: &Adapter, documents: &[Box<RawValue>]) -> Vec<ImportItem> {
+/// What an adapter makes of documents, one after the other.
+fn all_described(adapter: &Adapter, documents: &[Box<RawValue>]) -> Vec<ImportItem> {
     let mut items = Vec::new();
     for document in documents {
-        let position = |items: &Vec<ImportItem>| u64::try_from(items.len()).unwrap_or(u64::MAX);
-        match adapter.describe(document.get()) {
-            Ok(answers) => {
-                for answer in answers {
-                    let at = position(&items);
-                    items.push(match answer {
-                        Ok(object) => Ok((at, object.descriptor)),
-                        Err(refusal) => Err(ImportRefusal::new(at, refusal.code, refusal.field, refusal.message)),
-                    });
-                }
-            }
-            // The instance that failed is gone; the next document gets a new one.
-            Err(error) => items.push(Err(ImportRefusal {
-                position: position(&items),
-                first_position: None,
-                code: error.code().to_owned(),
-                field: "document".to_owned(),
-                message: error.to_string(),
-            })),
-        }
+        let from = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        items.extend(described(adapter, document.get(), from));
     }
     items
 }

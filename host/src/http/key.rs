@@ -12,10 +12,10 @@ use utoipa_axum::routes;
 use super::document::NONE;
 use super::problem::Problem;
 use super::request::Call;
-use super::{Api, answer, compute};
+use super::{Api, answer};
 use crate::error::Error;
 use crate::schema;
-use crate::service::MAX_LOOKUP_KEYS;
+use crate::service::{MAX_LOOKUP_KEYS, compute};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(derive)).routes(routes!(parse))

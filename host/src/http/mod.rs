@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod binding;
 pub mod caller;
+pub mod connection;
 pub mod document;
 pub mod inventory;
 pub mod key;
@@ -17,6 +18,7 @@ pub mod problem;
 pub mod readiness;
 pub mod registry;
 pub mod request;
+pub mod run;
 pub mod server;
 
 use std::collections::HashMap;
@@ -170,14 +172,6 @@ fn refuse_too_many(field: &'static str, count: usize) -> Result<(), crate::error
         return Ok(());
     }
     Err(crate::error::Error::invalid("too-many-rows", field, "at most 10,000 at once"))
-}
-
-/// Has the component work without keeping others waiting for this thread, where there are others.
-fn compute<T>(work: impl FnOnce() -> T) -> T {
-    match tokio::runtime::Handle::current().runtime_flavor() {
-        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        _ => work(),
-    }
 }
 
 /// Renders an answer.

@@ -76,6 +76,9 @@ pub(super) struct Told {
     /// The binding that is active instead, where there is one to name.
     #[serde(skip_serializing_if = "Option::is_none")]
     active_binding_id: Option<Uuid>,
+    /// The run that is under way instead, where there is one to name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_run_id: Option<Uuid>,
 }
 
 /// A rule that was broken.
@@ -101,6 +104,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             active_binding_id: None,
+            active_run_id: None,
         };
         Self { told: Box::new(told), retry_after_s: None, challenge: false, log: None }
     }
@@ -177,6 +181,7 @@ impl From<Conflict> for Problem {
     fn from(conflict: Conflict) -> Self {
         let mut problem = Self::new(StatusCode::CONFLICT, conflict.code()).with_detail(conflict.to_string());
         problem.told.active_binding_id = conflict.active_binding_id();
+        problem.told.active_run_id = conflict.active_run_id();
         problem
     }
 }

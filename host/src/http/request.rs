@@ -87,7 +87,7 @@ impl Limit {
     }
 }
 
-/// The parameters of an operation that has none.
+/// The parameters, or the body, of an operation that has none.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -164,6 +164,18 @@ impl Call {
         self.id("item_id").unwrap_or(Uuid::nil())
     }
 
+    /// The path's connection. What is no id names none.
+    #[must_use]
+    pub fn connection_id(&self) -> Uuid {
+        self.id("connection_id").unwrap_or(Uuid::nil())
+    }
+
+    /// The path's run. What is no id names none.
+    #[must_use]
+    pub fn run_id(&self) -> Uuid {
+        self.id("run_id").unwrap_or(Uuid::nil())
+    }
+
     fn id(&self, name: &str) -> Option<Uuid> {
         plain_id(self.path.get(name)?)
     }
@@ -173,6 +185,10 @@ impl Call {
             Named::Binding(self.binding_id())
         } else if self.path.contains_key("item_id") {
             Named::InventoryItem(self.item_id())
+        } else if self.path.contains_key("connection_id") {
+            Named::Connection(self.connection_id())
+        } else if self.path.contains_key("run_id") {
+            Named::Run(self.run_id())
         } else {
             Named::Workspace
         }
@@ -203,6 +219,17 @@ impl Call {
             Ok(read) => Ok(read),
             Err(problem) => Err(self.unless_denied(asks, problem).await),
         }
+    }
+
+    /// Refuses a body of an operation that has none. An object without members is as good as nothing.
+    ///
+    /// # Errors
+    /// As [`Call::body`].
+    pub async fn no_body(&mut self, asks: Asks) -> Result<(), Problem> {
+        if self.body.as_ref().is_ok_and(Bytes::is_empty) {
+            return self.no_parameters(asks).await;
+        }
+        self.body::<Nothing>(asks).await.map(|Nothing {}| ())
     }
 
     /// The same of an operation that is about no workspace and asks for nothing.

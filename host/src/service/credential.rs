@@ -14,7 +14,6 @@ use super::setup::unknown_user;
 use crate::actor::SystemPlane;
 use crate::audit::{Draft, Operation};
 use crate::binding::Decider;
-use crate::clock::Timestamp;
 use crate::credential::{
     ApiToken, IdentityName, InvalidCredential, SECRET_BYTES, TokenHolder, TokenText, UserIdentity,
 };
@@ -94,7 +93,7 @@ impl Service {
                 label,
                 secret_sha256: &text.secret_sha256(),
                 may_act_for_others: token.may_act_for_others,
-                expires_at: later(tx.now(), token.lifetime),
+                expires_at: tx.now().after(token.lifetime),
             })
             .await?;
         tx.commit(about(Operation::TokenCreate, id)).await?;
@@ -239,9 +238,4 @@ fn about(operation: Operation, target_id: Uuid) -> Draft {
 
 fn identity_name(field: &'static str, text: &str) -> Result<IdentityName, Error> {
     text.parse().map_err(|_| Error::invalid("bad-identity", field, "1 to 255 bytes without control characters"))
-}
-
-fn later(now: Timestamp, time: Duration) -> Timestamp {
-    let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(now.as_micros().saturating_add(micros))
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use provident_identity::ProviderResourceDescriptor;
+use provident_identity::{Adapter, ProviderResourceDescriptor};
 use uuid::Uuid;
 
 use super::{Ask, Service};
@@ -18,7 +18,7 @@ use crate::inventory::{ImportCounts, ImportItem, ImportRefusal, InventoryFilter,
 use crate::page::{Page, PageRequest};
 use crate::policy::{self, Capability, Reach};
 use crate::registry::RecordRef;
-use crate::store::{EnvironmentScope, KnownItem, Observation, StoreError, WriteTx};
+use crate::store::{EnvironmentScope, KnownItem, Observation, StoreError, Through, WriteTx};
 use crate::workspace::WorkspaceRef;
 
 /// Most objects of one piece of an import.
@@ -59,8 +59,16 @@ pub struct ImportChunk {
     pub refusals: Vec<ImportRefusal>,
 }
 
+/// By what an object is seen: which import, described by which adapter, through which run and connection if through one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seeing<'a> {
+    pub(super) import_id: Uuid,
+    pub(super) adapter_digest: Option<&'a str>,
+    pub(super) through: Option<Through>,
+}
+
 /// An object, described and rendered.
-struct Described<'a> {
+pub(super) struct Described<'a> {
     position: i64,
     descriptor: &'a ProviderResourceDescriptor,
     rendered: provident_identity::Described,
@@ -137,7 +145,10 @@ impl Service {
     }
 
     /// Renders what an adapter described, and adds what the component refuses of it.
-    fn describe_all<'a>(&self, items: &'a [ImportItem]) -> Result<(Vec<Described<'a>>, Vec<ImportRefusal>), Error> {
+    pub(super) fn describe_all<'a>(
+        &self,
+        items: &'a [ImportItem],
+    ) -> Result<(Vec<Described<'a>>, Vec<ImportRefusal>), Error> {
         let (mut described, mut refusals) = (Vec::with_capacity(items.len()), Vec::new());
         for item in items {
             let (position, descriptor) = match item {
@@ -184,19 +195,8 @@ impl Service {
     ) -> Result<ImportChunk, Error> {
         let operation = Operation::InventoryImport;
         let (mut tx, scope) = self.importing(tx, import, operation).await?;
-        // In key order: two imports of one environment then wait for each other and never in a circle.
-        let mut by_key: BTreeMap<&str, Vec<&Described<'_>>> = BTreeMap::new();
-        for seen in described {
-            by_key.entry(seen.rendered.key.as_str()).or_default().push(seen);
-        }
-        let keys = by_key.keys().copied().collect::<Vec<_>>();
-        let known = tx.known_items(&scope, &keys).await?;
-        let mut chunk = ImportChunk { counts: ImportCounts::default(), refusals: refused.to_vec() };
-        for (key, sightings) in by_key {
-            take_in(&mut tx, &scope, import, known.get(key), &sightings, &mut chunk).await?;
-        }
-        chunk.refusals.sort_by_key(|refusal| refusal.position);
-        chunk.counts.refused = u64::try_from(chunk.refusals.len()).unwrap_or(u64::MAX);
+        let seeing = Seeing { import_id: import.id, adapter_digest: import.adapter_digest.as_deref(), through: None };
+        let chunk = take_all_in(&mut tx, &scope, seeing, described, refused).await?;
         tx.commit(about(operation, import, &scope, chunk.counts)).await?;
         Ok(chunk)
     }
@@ -260,11 +260,57 @@ impl Service {
     }
 }
 
+/// Takes in a piece: what was described, and beside it what was refused already.
+pub(super) async fn take_all_in(
+    tx: &mut WriteTx,
+    scope: &EnvironmentScope,
+    seeing: Seeing<'_>,
+    described: &[Described<'_>],
+    refused: &[ImportRefusal],
+) -> Result<ImportChunk, Error> {
+    // In key order: two imports of one environment then wait for each other and never in a circle.
+    let mut by_key: BTreeMap<&str, Vec<&Described<'_>>> = BTreeMap::new();
+    for seen in described {
+        by_key.entry(seen.rendered.key.as_str()).or_default().push(seen);
+    }
+    let keys = by_key.keys().copied().collect::<Vec<_>>();
+    let known = tx.known_items(scope, &keys).await?;
+    let mut chunk = ImportChunk { counts: ImportCounts::default(), refusals: refused.to_vec() };
+    for (key, sightings) in by_key {
+        take_in(tx, scope, seeing, known.get(key), &sightings, &mut chunk).await?;
+    }
+    chunk.refusals.sort_by_key(|refusal| refusal.position);
+    chunk.counts.refused = u64::try_from(chunk.refusals.len()).unwrap_or(u64::MAX);
+    Ok(chunk)
+}
+
+/// What an adapter makes of a document: an item for every object, counted from `from`, and one for a document it fails on.
+#[must_use]
+pub fn described(adapter: &Adapter, document: &str, from: u64) -> Vec<ImportItem> {
+    match adapter.describe(document) {
+        Ok(answers) => (from..)
+            .zip(answers)
+            .map(|(at, answer)| match answer {
+                Ok(object) => Ok((at, object.descriptor)),
+                Err(refusal) => Err(ImportRefusal::new(at, refusal.code, refusal.field, refusal.message)),
+            })
+            .collect(),
+        // The instance that failed is gone; the next document gets a new one.
+        Err(error) => vec![Err(ImportRefusal {
+            position: from,
+            first_position: None,
+            code: error.code().to_owned(),
+            field: "document".to_owned(),
+            message: error.to_string(),
+        })],
+    }
+}
+
 /// Takes in what a piece says under one key, in the order of positions.
 async fn take_in(
     tx: &mut WriteTx,
     scope: &EnvironmentScope,
-    import: &Import,
+    seeing: Seeing<'_>,
     known: Option<&KnownItem>,
     sightings: &[&Described<'_>],
     chunk: &mut ImportChunk,
@@ -273,7 +319,7 @@ async fn take_in(
         digest: &known.descriptor_digest,
         fingerprint: known.fingerprint.as_deref(),
         label: known.label(),
-        seen_at: known.last_import_position.filter(|_| known.last_import_id == Some(import.id)),
+        seen_at: known.last_import_position.filter(|_| known.last_import_id == Some(seeing.import_id)),
     });
     for seen in sightings {
         let label = seen.label.as_ref();
@@ -282,9 +328,10 @@ async fn take_in(
             digest: &seen.rendered.digest,
             descriptor: seen.descriptor,
             label,
-            import_id: import.id,
+            import_id: seeing.import_id,
             position: seen.position,
-            adapter_digest: import.adapter_digest.as_deref(),
+            adapter_digest: seeing.adapter_digest,
+            through: seeing.through,
         };
         match &state {
             Some(State { digest, seen_at: Some(first), .. }) if *digest != seen.rendered.digest => {

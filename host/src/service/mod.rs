@@ -9,18 +9,24 @@
 //! | `migration.rs` | system plane: [`Service::migrate_up`], [`Service::migrate_down`], [`Service::migrations`], [`Service::role_sql`], [`Service::apply_roles`] |
 //! | `copy.rs` | system plane: [`Service::copy_database`] |
 //! | `setup.rs` | [`Service::init`], [`Service::open`]; system plane: [`Service::create_workspace`], [`Service::workspaces`], [`Service::create_user`], [`Service::create_service_user`], [`Service::disable_user`], [`Service::users`] |
+//! | `master_key.rs` | system plane: [`Service::rotate_master_key`], [`Service::master_key_status`] |
 //! | `credential.rs` | system plane: [`Service::create_token`], [`Service::tokens`], [`Service::revoke_token`], [`Service::link_identity`], [`Service::end_identity`], [`Service::identities`] |
 //! | `membership.rs` | [`Service::add_member`], [`Service::change_member_role`], [`Service::end_membership`], [`Service::members`], [`Service::grant_entitlement`], [`Service::end_entitlement`] |
 //! | `environment.rs` | [`Service::create_environment`], [`Service::environments`] |
 //! | `inventory.rs` | [`Service::begin_import`], [`Service::import_chunk`], [`Service::finish_import`], [`Service::inventory`], [`Service::inventory_item`] |
+//! | `provider_credential.rs` | [`Service::set_provider_credentials`] |
 //! | `registry.rs` | [`Service::begin_sync`], [`Service::sync_chunk`], [`Service::finish_sync`] |
 //! | `binding.rs` | [`Service::create_binding`], [`Service::create_automatic_binding`], [`Service::supersede_binding`], [`Service::revoke_binding`] |
 //! | `redaction.rs` | [`Service::redact_note`] |
 //! | `bulk.rs` | [`Service::bulk_create_bindings`] |
 //! | `lookup.rs` | [`Service::binding`], [`Service::bindings`], [`Service::bindings_of_resource`], [`Service::lookup`], [`Service::lookup_descriptors`], [`Service::history_of_subject`], [`Service::history_of_binding`] |
+//! | `connection.rs` | [`Service::create_connection`], [`Service::update_connection`], [`Service::make_default_connection`], [`Service::enable_connection`], [`Service::disable_connection`], [`Service::connections_in`], [`Service::connection`] |
+//! | `run.rs` | [`Service::start_operation`], [`Service::runs`], [`Service::run`], [`Service::cancel_run`]; the system's own: [`Service::start_automatic_operation`] |
 //! | `standing.rs` | [`Service::stands`] |
 //! | `audit.rs` | [`Service::audit_events`], [`Service::verify_audit`], [`Service::audit_checkpoint`], [`Service::export_audit`] |
 //! | `housekeeping.rs` | system plane: [`Service::clean_up`] |
+//!
+//! What workers do with runs (`work.rs`, `collection.rs`) is no operation of anybody's: [`crate::worker`] calls it.
 //!
 //! [`Service::token_holder`] and [`Service::user_of_identity`] are no operations: they say who is asking.
 //!
@@ -30,6 +36,8 @@
 mod audit;
 mod binding;
 mod bulk;
+mod collection;
+mod connection;
 mod copy;
 mod credential;
 mod environment;
@@ -37,14 +45,18 @@ mod housekeeping;
 mod idempotency;
 mod inventory;
 mod lookup;
+mod master_key;
 mod membership;
 mod migration;
+mod provider_credential;
 mod redaction;
 mod references;
 mod registry;
 mod resolve;
+mod run;
 mod setup;
 mod standing;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +68,9 @@ pub use audit::{AuditExport, Auditor};
 pub use bulk::{BulkAnswer, BulkCreate, BulkRefusal, MAX_BULK_ITEMS, ReadInPlace};
 pub use copy::CopyReport;
 pub use credential::{LONGEST_LIFETIME, NewToken};
-pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS};
+pub use inventory::{Import, ImportChunk, MAX_CHUNK_OBJECTS, described};
 pub use lookup::MAX_LOOKUP_KEYS;
+pub use master_key::{MasterKeyRotation, MasterKeyState, UnopenedCredential};
 pub use registry::RegistrySync;
 pub use setup::Settings;
 pub use standing::Named;
@@ -70,7 +83,7 @@ use crate::clock::{Clock, Ids, Timestamp};
 use crate::error::Error;
 use crate::policy::{self, Capability, Denial, Reach, Standing};
 use crate::registry::RecordRef;
-use crate::secret::MasterKey;
+use crate::secret::MasterKeys;
 use crate::store::{Deadline, ReadTx, Store, StoreError, WriteTx};
 use crate::workspace::{PLATFORM_WORKSPACE, Slug, WorkspaceRef};
 
@@ -90,7 +103,7 @@ pub struct Service {
     identity: Arc<Identity>,
     clock: Clock,
     ids: Ids,
-    master: Arc<MasterKey>,
+    master: Arc<MasterKeys>,
     deadline: Duration,
 }
 
@@ -247,5 +260,14 @@ impl Service {
             tokio::time::sleep(Duration::from_millis(wait_ms.saturating_add(jitter_ms))).await;
             wait_ms = wait_ms.saturating_mul(2).min(LONGEST_BACKOFF_MS);
         }
+    }
+}
+
+/// Has the component work without keeping others waiting for this thread, where there are others.
+#[must_use]
+pub fn compute<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }

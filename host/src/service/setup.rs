@@ -17,7 +17,7 @@ use crate::clock::{Clock, Ids};
 use crate::error::{Conflict, Error};
 use crate::page::{Page, PageRequest};
 use crate::policy::FIRST_ROLE;
-use crate::secret::{MasterKey, SecretError};
+use crate::secret::{MasterKey, MasterKeys, SecretError};
 use crate::store::{self, Store, StoreError, WriteTx};
 use crate::workspace::{DisplayName, PLATFORM_SLUG, PLATFORM_WORKSPACE, Slug, User, UserKind, Workspace};
 
@@ -34,7 +34,7 @@ pub struct Settings {
     pub database_url: String,
     /// The master key's file. Not looked at if the key is given.
     pub master_key_path: PathBuf,
-    /// The master key's text form, if it is not kept in a file.
+    /// The master keys' text form, if they are not kept in a file: one, or several with white space between them.
     pub master_key: Option<Zeroizing<String>>,
     /// Whether a PostgreSQL role is good enough that could pass by what holds the others.
     pub allow_privileged_role: bool,
@@ -68,10 +68,10 @@ impl Settings {
         }
     }
 
-    fn load_master_key(&self) -> Result<MasterKey, SecretError> {
+    pub(super) fn load_master_keys(&self) -> Result<MasterKeys, SecretError> {
         match &self.master_key {
-            Some(text) => MasterKey::from_text(text),
-            None => MasterKey::load(&self.master_key_path),
+            Some(text) => MasterKeys::from_text(text),
+            None => MasterKeys::load(&self.master_key_path),
         }
     }
 
@@ -99,16 +99,14 @@ impl Service {
             opened => opened?,
         };
         let set_up = store.read(PLATFORM_WORKSPACE).await?.chain_head(PLATFORM_WORKSPACE).await?.is_some();
-        let master = match settings.load_master_key() {
+        let master = match settings.load_master_keys() {
             Err(SecretError::Missing) if !set_up => {
-                let master = MasterKey::generate(&settings.ids)?;
-                match master.store(&settings.master_key_path) {
+                match MasterKey::generate(&settings.ids)?.store(&settings.master_key_path) {
                     // Somebody else sets it up at this moment: the key is the one that is there.
-                    Err(SecretError::File(error)) if error.kind() == ErrorKind::AlreadyExists => {
-                        MasterKey::load(&settings.master_key_path)?
-                    }
-                    stored => stored.map(|()| master)?,
+                    Err(SecretError::File(error)) if error.kind() == ErrorKind::AlreadyExists => {}
+                    stored => stored?,
                 }
+                MasterKeys::load(&settings.master_key_path)?
             }
             loaded => loaded?,
         };
@@ -127,7 +125,7 @@ impl Service {
     /// the master key if it is missing or another one.
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
         let store = Store::open(&settings.database_url, settings.allow_privileged_role).await?;
-        let master = settings.load_master_key()?;
+        let master = settings.load_master_keys()?;
         let service = Self::with(store, master, settings)?;
         service.refuse_other_master_key().await?;
         Ok(service)
@@ -142,7 +140,7 @@ impl Service {
         Ok(self.store.readiness(READINESS_TIME).await?)
     }
 
-    fn with(store: Store, master: MasterKey, settings: &Settings) -> Result<Self, Error> {
+    fn with(store: Store, master: MasterKeys, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             store,
             identity: Arc::new(Identity::embedded()?),
@@ -154,7 +152,8 @@ impl Service {
     }
 
     async fn init_once(&self, mut tx: WriteTx) -> Result<(), Error> {
-        let (_, sealed) = self.master.new_note_key(PLATFORM_WORKSPACE, &self.ids)?;
+        tx.insert_master_key(&self.master.newest()).await?;
+        let (_, sealed) = tx.sealing_key().await?.new_note_key(PLATFORM_WORKSPACE, &self.ids)?;
         if !tx.insert_chain_head(PLATFORM_WORKSPACE, &sealed).await? {
             // Somebody else set it up meanwhile.
             return Ok(());
@@ -163,10 +162,32 @@ impl Service {
         Ok(())
     }
 
+    /// Holds the master keys to those the database knows: the current one has to be among them. One that nothing was known
+    /// of yet is made known.
     async fn refuse_other_master_key(&self) -> Result<(), Error> {
-        let head = self.read(PLATFORM_WORKSPACE).await?.chain_head(PLATFORM_WORKSPACE).await?;
-        let head = head.ok_or(StoreError::NotInitialised)?;
+        let mut tx = self.read(PLATFORM_WORKSPACE).await?;
+        let head = tx.chain_head(PLATFORM_WORKSPACE).await?.ok_or(StoreError::NotInitialised)?;
+        let known = tx.master_keys().await?;
+        drop(tx);
         self.master.open_note_key(&head.note_key, PLATFORM_WORKSPACE, head.note_key_version)?;
+        match known.iter().rfind(|key| key.superseded_at.is_none()) {
+            Some(current) => {
+                current.among(&self.master)?;
+            }
+            None => {
+                let version = head.note_key.master_key_version()?;
+                self.mutate(PLATFORM_WORKSPACE, |tx| self.register_master_key_once(tx, version)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn register_master_key_once(&self, mut tx: WriteTx, version: u32) -> Result<(), Error> {
+        if tx.insert_master_key(&*self.master.of_version(version)?).await? {
+            let mut event = Draft::new(Operation::MasterKeyRegister, Decider::System);
+            event.key_version = Some(version);
+            tx.commit(event).await?;
+        }
         Ok(())
     }
 
@@ -203,7 +224,7 @@ impl Service {
         }
         let workspace = tx.insert_workspace(id, slug, display_name).await?.ok_or(Conflict::SlugTaken)?;
         tx.insert_membership(id, owner_user_id, FIRST_ROLE).await?;
-        let (_, sealed) = self.master.new_note_key(id, &self.ids)?;
+        let (_, sealed) = tx.sealing_key().await?.new_note_key(id, &self.ids)?;
         tx.insert_chain_head(id, &sealed).await?;
         let mut event = Draft::new(Operation::WorkspaceCreate, Decider::System);
         event.target_id = Some(owner_user_id);

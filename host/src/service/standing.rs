@@ -26,6 +26,10 @@ pub enum Named {
     Binding(Uuid),
     /// An inventory item of the workspace.
     InventoryItem(Uuid),
+    /// A connection of the workspace.
+    Connection(Uuid),
+    /// A run of the workspace.
+    Run(Uuid),
 }
 
 /// The same with names looked up.
@@ -35,13 +39,15 @@ enum Place {
     Environment(Uuid),
     Binding(Uuid),
     InventoryItem(Uuid),
+    Connection(Uuid),
+    Run(Uuid),
 }
 
 impl Place {
     fn reach(self) -> Reach {
         match self {
             Self::Workspace => Reach::Workspace,
-            Self::Environment(_) | Self::Binding(_) | Self::InventoryItem(_) => Reach::Environment,
+            _ => Reach::Environment,
         }
     }
 
@@ -49,7 +55,7 @@ impl Place {
     fn found(self, scope: Option<&EnvironmentScope>) -> Option<()> {
         match self {
             Self::Workspace => Some(()),
-            Self::Environment(_) | Self::Binding(_) | Self::InventoryItem(_) => scope.map(|_| ()),
+            _ => scope.map(|_| ()),
         }
     }
 
@@ -60,6 +66,10 @@ impl Place {
             Self::Environment(id) => Some(id),
             Self::Binding(id) => tx.binding_by_id(workspace_id, id).await?.map(|binding| binding.environment_id),
             Self::InventoryItem(id) => tx.inventory_item_by_id(workspace_id, id).await?.map(|item| item.environment_id),
+            Self::Connection(id) => {
+                tx.connection_by_id(workspace_id, id).await?.map(|connection| connection.environment_id)
+            }
+            Self::Run(id) => tx.run_by_id(workspace_id, id).await?.map(|run| run.environment_id),
         })
     }
 }
@@ -87,6 +97,8 @@ impl Service {
             }
             Named::Binding(id) => Place::Binding(id),
             Named::InventoryItem(id) => Place::InventoryItem(id),
+            Named::Connection(id) => Place::Connection(id),
+            Named::Run(id) => Place::Run(id),
         };
         match mutation {
             None => self.stands_to_read(actor, workspace_id, place, capability).await,
@@ -116,9 +128,7 @@ impl Service {
         let asked = environment_id.unwrap_or(Uuid::nil());
         let (standing, scope) = match place {
             Place::Workspace => standing_alone(&mut tx, workspace_id, ask.actor, asked).await?,
-            Place::Environment(_) | Place::Binding(_) | Place::InventoryItem(_) => {
-                tx.locked_standing(workspace_id, ask.actor.user_id_in(workspace_id), asked).await?
-            }
+            _ => tx.locked_standing(workspace_id, ask.actor.user_id_in(workspace_id), asked).await?,
         };
         self.admit(tx, ask, standing, environment_id, place.found(scope.as_ref())).await?;
         Ok(())

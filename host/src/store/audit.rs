@@ -298,6 +298,26 @@ impl WriteTx {
         Ok(started == 1)
     }
 
+    /// Puts a note key sealed anew in the place of the old one, unless somebody else has done so; says whether.
+    pub(crate) async fn rewrap_note_key(
+        &mut self,
+        workspace_id: Uuid,
+        old: &SealedNoteKey,
+        new: &SealedNoteKey,
+    ) -> Result<bool, StoreError> {
+        let text = sql!(
+            "rewrap_note_key",
+            "UPDATE audit_heads SET note_key_sealed = $3, updated_at = $4 \
+             WHERE workspace_id = $1 AND note_key_sealed = $2"
+        );
+        let now = self.now;
+        let rewrapped = run!(
+            self.read.tx,
+            sqlx::query(text).bind(workspace_id).bind(old.as_bytes()).bind(new.as_bytes()).bind(now)
+        )?;
+        Ok(rewrapped == 1)
+    }
+
     /// Gives the event its place in the chain and ends the transaction: both or neither. The head is the last row
     /// a transaction locks, so that writers wait for each other only here.
     ///

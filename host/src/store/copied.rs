@@ -83,6 +83,17 @@ pub const COPIED_TABLES: &[CopiedTable] = &[
         ],
     },
     CopiedTable {
+        name: "master_keys",
+        order: "version",
+        columns: &[
+            ("version", Int),
+            ("fingerprint", Text),
+            ("created_at", Time),
+            ("superseded_at", Time),
+            ("retired_at", Time),
+        ],
+    },
+    CopiedTable {
         name: "managed_environments",
         order: "id",
         columns: &[
@@ -157,6 +168,22 @@ pub const COPIED_TABLES: &[CopiedTable] = &[
         ],
     },
     CopiedTable {
+        name: "provider_credentials",
+        order: "provider_connection_id, field",
+        columns: &[
+            ("workspace_id", Id),
+            ("managed_environment_id", Id),
+            ("provider_key", Text),
+            ("provider_connection_id", Id),
+            ("field", Text),
+            ("data_key_sealed", Bytes),
+            ("value_sealed", Bytes),
+            ("master_key_version", Int),
+            ("created_at", Time),
+            ("updated_at", Time),
+        ],
+    },
+    CopiedTable {
         name: "operation_runs",
         order: "id",
         columns: &[
@@ -181,6 +208,11 @@ pub const COPIED_TABLES: &[CopiedTable] = &[
             ("ended_at", Time),
             ("updated_at", Time),
         ],
+    },
+    CopiedTable {
+        name: "run_queue",
+        order: "workspace_id, run_id",
+        columns: &[("run_id", Id), ("workspace_id", Id), ("due_at", Time), ("lease_id", Id)],
     },
     CopiedTable {
         name: "inventory_items",

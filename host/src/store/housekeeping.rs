@@ -14,14 +14,14 @@ use super::tx::Deadline;
 use crate::clock::Timestamp;
 
 /// Every table that changes without an event.
-pub const HOUSEKEEPING_TABLES: &[&str] = &["idempotency_keys"];
+pub const HOUSEKEEPING_TABLES: &[&str] = &["idempotency_keys", "run_queue"];
 
 /// A transaction that tidies up in one workspace.
 #[derive(Debug)]
 pub(crate) struct HousekeepingTx {
-    tx: Tx,
+    pub(super) tx: Tx,
     workspace_id: Uuid,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     deadline: Deadline,
 }
 

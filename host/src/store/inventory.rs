@@ -44,6 +44,13 @@ impl KnownItem {
     }
 }
 
+/// The run and the connection a resource was seen through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Through {
+    pub(crate) run_id: Uuid,
+    pub(crate) connection_id: Uuid,
+}
+
 /// A resource seen by an import.
 #[derive(Clone, Debug)]
 pub(crate) struct Observation<'a> {
@@ -54,6 +61,7 @@ pub(crate) struct Observation<'a> {
     pub(crate) import_id: Uuid,
     pub(crate) position: i64,
     pub(crate) adapter_digest: Option<&'a str>,
+    pub(crate) through: Option<Through>,
 }
 
 #[derive(FromRow)]
@@ -297,9 +305,9 @@ impl WriteTx {
                  resource_type, provider_resource_id, external_id, discriminator, fingerprint, built_in, \
                  is_default, is_virtual, tenant_owned, display_label, descriptor_digest, observation_status, \
                  first_observed_at, last_observed_at, last_import_id, last_import_position, adapter_digest, \
-                 created_at, updated_at) \
+                 created_at, updated_at, provider_connection_id, source_operation_run_id) \
              VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-                 $20, 'observed', $21, $21, $22, $23, $24, $21, $21) \
+                 $20, 'observed', $21, $21, $22, $23, $24, $21, $21, $25, $26) \
              ON CONFLICT (workspace_id, managed_environment_id, canonical_subject_key) DO UPDATE SET \
                  subject_domain = excluded.subject_domain, support_level = excluded.support_level, \
                  provider_resource_id = excluded.provider_resource_id, external_id = excluded.external_id, \
@@ -312,7 +320,11 @@ impl WriteTx {
                      THEN excluded.last_observed_at ELSE inventory_items.last_observed_at END, \
                  last_import_id = excluded.last_import_id, \
                  last_import_position = excluded.last_import_position, \
-                 adapter_digest = excluded.adapter_digest, updated_at = excluded.updated_at"
+                 adapter_digest = excluded.adapter_digest, updated_at = excluded.updated_at, \
+                 provider_connection_id = coalesce(excluded.provider_connection_id, \
+                     inventory_items.provider_connection_id), \
+                 source_operation_run_id = coalesce(excluded.source_operation_run_id, \
+                     inventory_items.source_operation_run_id)"
         );
         let (now, identity) = (self.now, &seen.descriptor.identity);
         run!(
@@ -342,6 +354,8 @@ impl WriteTx {
                 .bind(seen.import_id)
                 .bind(seen.position)
                 .bind(seen.adapter_digest)
+                .bind(seen.through.map(|through| through.connection_id))
+                .bind(seen.through.map(|through| through.run_id))
         )?;
         Ok(())
     }
@@ -356,7 +370,9 @@ impl WriteTx {
             "touch_inventory_item",
             "UPDATE inventory_items SET observation_status = 'observed', \
              last_observed_at = CASE WHEN $4 > last_observed_at THEN $4 ELSE last_observed_at END, \
-             last_import_id = $5, last_import_position = $6, adapter_digest = $7 \
+             last_import_id = $5, last_import_position = $6, adapter_digest = $7, \
+             provider_connection_id = coalesce($11, provider_connection_id), \
+             source_operation_run_id = coalesce($12, source_operation_run_id) \
              WHERE workspace_id = $1 AND managed_environment_id = $2 AND canonical_subject_key = $3 \
              AND descriptor_digest = $8 AND fingerprint IS NOT DISTINCT FROM $9 \
              AND display_label IS NOT DISTINCT FROM $10"
@@ -375,7 +391,41 @@ impl WriteTx {
                 .bind(seen.digest)
                 .bind(seen.descriptor.identity.fingerprint.as_deref())
                 .bind(seen.label.map(Label::as_str))
+                .bind(seen.through.map(|through| through.connection_id))
+                .bind(seen.through.map(|through| through.run_id))
         )?;
         Ok(touched == 1)
+    }
+
+    /// Marks items of one type that an import has not seen and nobody since it began, at most so many; says how many.
+    pub(crate) async fn mark_not_observed(
+        &mut self,
+        scope: &EnvironmentScope,
+        (provider_key, subject_type_key): (&str, &str),
+        (import_id, begun_at): (Uuid, Timestamp),
+        most: i64,
+    ) -> Result<u64, StoreError> {
+        let text = sql!(
+            "mark_not_observed",
+            "UPDATE inventory_items SET observation_status = 'not_observed', updated_at = $8 \
+             WHERE workspace_id = $1 AND managed_environment_id = $2 AND id IN ( \
+                 SELECT i.id FROM inventory_items i WHERE i.workspace_id = $1 AND i.managed_environment_id = $2 \
+                 AND i.provider_key = $3 AND i.subject_type_key = $4 AND i.observation_status = 'observed' \
+                 AND (i.last_import_id IS NULL OR i.last_import_id <> $5) AND i.last_observed_at < $6 \
+                 ORDER BY i.id LIMIT $7)"
+        );
+        let now = self.now;
+        Ok(run!(
+            self.read.tx,
+            sqlx::query(text)
+                .bind(scope.workspace_id())
+                .bind(scope.environment_id())
+                .bind(provider_key)
+                .bind(subject_type_key)
+                .bind(import_id)
+                .bind(begun_at)
+                .bind(most)
+                .bind(now)
+        )?)
     }
 }

@@ -11,6 +11,7 @@ mod binding;
 mod binding_batch;
 mod binding_note;
 mod binding_row;
+mod connection;
 mod copied;
 mod copy;
 mod encoding;
@@ -24,12 +25,14 @@ mod membership;
 mod migration;
 mod open;
 mod platform;
+mod provider_credential;
 mod reach;
 mod registry;
 mod registry_baseline;
 mod registry_known;
 mod registry_row;
 mod role;
+mod run;
 mod source;
 mod statement;
 mod tx;
@@ -44,14 +47,17 @@ pub use reach::Connections;
 pub use statement::{forget_statements, statements_counted, statements_run};
 
 pub(crate) use binding::NewBinding;
+pub(crate) use connection::NewConnection;
 pub(crate) use idempotency::KeyedRequest;
-pub(crate) use inventory::{KnownItem, Observation};
+pub(crate) use inventory::{KnownItem, Observation, Through};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
-pub(crate) use platform::TokenToKeep;
+pub(crate) use platform::{KeptMasterKey, Lease, TokenToKeep};
+pub(crate) use provider_credential::CredentialToRewrap;
 pub(crate) use registry::Keys;
 pub(crate) use registry_known::{
     KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,
     KnownPolicyVersion, KnownProfile, KnownRun, KnownSnapshot,
 };
 pub(crate) use role::{apply_roles, role_sql};
+pub(crate) use run::{NewRun, RunEnding};
 pub(crate) use tx::{Deadline, ReadTx, WriteTx};

@@ -18,7 +18,7 @@ use super::error::StoreError;
 use super::tx::{Deadline, ReadTx, WriteTx, scope_to};
 use super::{migration, role};
 use crate::clock::{Ids, Timestamp};
-use crate::secret::MasterKey;
+use crate::secret::MasterKeys;
 
 /// How long a statement on SQLite waits for another process's writer, each time a transaction is tried.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -125,7 +125,7 @@ impl Store {
         deadline: &Deadline,
         now: Timestamp,
         ids: &Ids,
-        master: &Arc<MasterKey>,
+        master: &Arc<MasterKeys>,
     ) -> Result<WriteTx, StoreError> {
         let tx = self.begin_write(workspace_id, deadline).await?;
         Ok(WriteTx {

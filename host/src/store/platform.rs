@@ -1,9 +1,15 @@
-//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`. The one list of tables
-//! without a workspace of their own; nothing of a tenant's lies in them, and no other file reaches them.
+//! Platform tables: workspaces and users here, their credentials in `platform/credential.rs`, the installation's master keys
+//! in `platform/master_key.rs`, runs to be worked on in `platform/queue.rs`. The one list of tables without a workspace of
+//! their own; nothing of a tenant's lies in them, and no other file reaches them.
 
 mod credential;
+mod master_key;
+mod queue;
 
 pub(crate) use credential::TokenToKeep;
+pub(crate) use master_key::KeptMasterKey;
+pub(super) use master_key::{number, version};
+pub(crate) use queue::Lease;
 
 use sqlx::FromRow;
 use uuid::Uuid;

@@ -70,6 +70,7 @@ const PRIVILEGES: &[Privileges] = &[
         ],
     ),
     kept("managed_environments", &["display_name", "updated_at"]),
+    kept("master_keys", &["superseded_at", "retired_at"]),
     kept(
         "operation_runs",
         &[
@@ -98,8 +99,10 @@ const PRIVILEGES: &[Privileges] = &[
             "updated_at",
         ],
     ),
+    kept("provider_credentials", &["value_sealed", "data_key_sealed", "master_key_version", "updated_at"]),
     // Once, and only from active: the policy `pl_bindings_ends_once`.
     kept("provider_resource_bindings", &["binding_status", "ended_at", "ended_by_user_id", "ended_note", "updated_at"]),
+    Privileges { table: "run_queue", insert: true, update: &["due_at", "lease_id"], delete: true },
     kept("user_identities", &["user_id", "updated_at", "ended_at"]),
     kept("users", &["display_name", "disabled_at"]),
     kept("workspace_memberships", &["role", "updated_at", "ended_at"]),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::engine::Tx;
 use crate::clock::{Ids, NoRandomness, Timestamp};
-use crate::secret::MasterKey;
+use crate::secret::MasterKeys;
 use crate::workspace::PLATFORM_WORKSPACE;
 
 /// A transaction that reads.
@@ -83,7 +83,7 @@ pub(crate) struct WriteTx {
     pub(super) now: Timestamp,
     pub(super) deadline: Deadline,
     pub(super) ids: Ids,
-    pub(super) master: Arc<MasterKey>,
+    pub(super) master: Arc<MasterKeys>,
 }
 
 impl WriteTx {

@@ -1,0 +1,78 @@
+//! What connections log in with: set, and never shown.
+
+use uuid::Uuid;
+
+use super::connection::{changed, refuse_mirrored};
+use super::{Ask, Service};
+use crate::actor::Actor;
+use crate::audit::{Draft, Operation};
+use crate::connection::ProviderConnection;
+use crate::error::Error;
+use crate::gateway;
+use crate::policy::Capability;
+use crate::provider;
+use crate::provider_credential::{CredentialPlace, InvalidCredentialValue, ProviderCredentials};
+use crate::store::WriteTx;
+use crate::workspace::WorkspaceRef;
+
+impl Service {
+    /// Sets what a connection logs in with, all fields at once, in the place of what it was. From then on it can be used by
+    /// runs and seen by nobody.
+    ///
+    /// # Errors
+    /// `not-found`, `forbidden`; `connection-mirrored`; `unknown-provider`, `credential-fields-mismatch`.
+    pub async fn set_provider_credentials(
+        &self,
+        actor: Actor,
+        workspace: &WorkspaceRef,
+        connection_id: Uuid,
+        credentials: &ProviderCredentials,
+    ) -> Result<ProviderConnection, Error> {
+        let workspace_id = self.workspace_id(workspace).await?;
+        self.mutate(workspace_id, |tx| {
+            self.set_provider_credentials_once(tx, actor, workspace_id, connection_id, credentials)
+        })
+        .await
+    }
+
+    async fn set_provider_credentials_once(
+        &self,
+        tx: WriteTx,
+        actor: Actor,
+        workspace_id: Uuid,
+        connection_id: Uuid,
+        credentials: &ProviderCredentials,
+    ) -> Result<ProviderConnection, Error> {
+        let operation = Operation::ProviderCredentialSet;
+        let ask = Ask::environment(actor, operation, Capability::ProviderManage);
+        let (mut tx, connection, scope) = self.own_connection(tx, ask, workspace_id, connection_id).await?;
+        refuse_misfit(&connection, credentials)?;
+        let key = tx.sealing_key().await?;
+        let environment_id = scope.environment_id();
+        for (field, value) in credentials.iter() {
+            let place = CredentialPlace { workspace_id, environment_id, connection_id, field };
+            let sealed = gateway::seal(&key, &place, value, tx.now(), &self.ids)?;
+            tx.set_credential(&scope, &connection.provider_key, connection_id, &sealed).await?;
+        }
+        let mut event = Draft::by(operation, actor);
+        event.key_version = Some(key.version());
+        changed(tx, event, workspace_id, connection_id).await
+    }
+}
+
+/// Refuses what the connection cannot log in with.
+fn refuse_misfit(connection: &ProviderConnection, credentials: &ProviderCredentials) -> Result<(), Error> {
+    refuse_mirrored(connection)?;
+    let provider = provider::provider(&connection.provider_key)
+        .ok_or_else(|| Error::invalid("unknown-provider", "provider_key", "there is no such provider"))?;
+    if credentials.are_exactly(&provider.credential_fields()) {
+        return Ok(());
+    }
+    Err(Error::invalid("credential-fields-mismatch", "fields", "all fields the provider declares, and no others"))
+}
+
+impl From<InvalidCredentialValue> for Error {
+    fn from(_: InvalidCredentialValue) -> Self {
+        Self::invalid("bad-credential-value", "fields", "each value 1 to 4,096 bytes, without control characters")
+    }
+}
