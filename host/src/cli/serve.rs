@@ -3,7 +3,6 @@
 use super::config::{Given, Layers, SETTINGS, Source, bad, masked};
 use super::output::{Failure, Output};
 use super::place::{MASTER_KEY, Place};
-use super::provider;
 use super::telemetry::Telemetry;
 use super::worker::Working;
 use axum::Router;
@@ -165,7 +164,6 @@ pub(super) fn serve(place: &Place, arguments: ServeArguments) -> Result<(), Fail
     let layers = arguments.over(place.layers());
     let serving = Serving::set(&layers)?;
     let issuers = issuers(&layers)?;
-    provider::endpoints(&layers)?;
     let traces = serving.telemetry.begin()?;
     let outcome = place.run(async |place| {
         let issuers = Issuers::open(issuers).await?;
@@ -279,7 +277,6 @@ pub(super) fn check(place: &Place, output: &Output, arguments: ServeArguments) -
     let layers = arguments.over(place.layers());
     let serving = Serving::set(&layers)?;
     issuers(&layers)?;
-    provider::endpoints(&layers)?;
     let mut rows = Vec::new();
     for setting in SETTINGS {
         let Given { value, source } = layers.given(setting.name)?;
