@@ -133,8 +133,8 @@ static API: ProviderApi = ProviderApi {
         name: "microsoft.token",
         token_url: "https://login.microsoftonline.com/{directory}/oauth2/v2.0/token",
         scope: "{api}/.default",
-        id: "client_id",
-        secret: "client_secret",
+        id_field: "client_id",
+        secret_field: "client_secret",
     },
     contracts: &CONTRACTS,
 };
