@@ -23,6 +23,7 @@ mod migrate;
 mod otel;
 mod output;
 mod place;
+mod provider;
 mod registry;
 mod run;
 mod serve;
