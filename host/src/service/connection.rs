@@ -269,7 +269,7 @@ pub(super) fn mark(connection: &ProviderConnection) -> ConnectionMark {
 }
 
 /// Ends the transaction that changed a connection, and gives it as it is now.
-async fn changed(
+pub(super) async fn changed(
     mut tx: WriteTx,
     mut event: Draft,
     workspace_id: Uuid,

@@ -52,7 +52,7 @@ pub(crate) use idempotency::KeyedRequest;
 pub(crate) use inventory::{KnownItem, Observation, Through};
 pub(crate) use migration::{migrate_down, migrate_up, migrations};
 pub(crate) use platform::{KeptMasterKey, Lease, TokenToKeep};
-pub(crate) use provider_credential::{CredentialToRewrap, CredentialedConnection};
+pub(crate) use provider_credential::CredentialToRewrap;
 pub(crate) use registry::Keys;
 pub(crate) use registry_known::{
     KnownAssignment, KnownConnection, KnownDirectory, KnownEntitlement, KnownEnvironment, KnownMembership,

@@ -11,15 +11,6 @@ use super::tx::{ReadTx, WriteTx};
 use crate::clock::Timestamp;
 use crate::provider_credential::SealedCredential;
 
-/// A connection as far as its credentials are concerned.
-#[derive(Debug, FromRow)]
-pub(crate) struct CredentialedConnection {
-    #[sqlx(rename = "managed_environment_id")]
-    pub(crate) environment_id: Uuid,
-    pub(crate) provider_key: String,
-    pub(crate) origin: String,
-}
-
 /// A field sealed under another master key than the current one, and where it lies.
 #[derive(Debug)]
 pub(crate) struct CredentialToRewrap {
@@ -58,20 +49,6 @@ impl TryFrom<CredentialRow> for CredentialToRewrap {
 }
 
 impl ReadTx {
-    /// A connection of the workspace, whoever may know of it.
-    pub(crate) async fn credentialed_connection(
-        &mut self,
-        workspace_id: Uuid,
-        connection_id: Uuid,
-    ) -> Result<Option<CredentialedConnection>, StoreError> {
-        let text = sql!(
-            "credentialed_connection",
-            "SELECT managed_environment_id, provider_key, origin FROM provider_connections \
-             WHERE workspace_id = $1 AND id = $2"
-        );
-        Ok(on!(self.tx, |conn| sqlx::query_as(text).bind(workspace_id).bind(connection_id).fetch_optional(conn))?)
-    }
-
     /// What a connection logs in with, by field. Empty while it has nothing.
     pub(crate) async fn sealed_credentials(
         &mut self,
