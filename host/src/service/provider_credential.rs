@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::gateway;
 use crate::policy::Capability;
 use crate::provider;
-use crate::provider_credential::{CredentialPlace, InvalidCredentialValue, ProviderCredentials};
+use crate::provider_credential::{CredentialPlace, InvalidCredentialValue, InvalidCredentials, ProviderCredentials};
 use crate::store::WriteTx;
 use crate::workspace::WorkspaceRef;
 
@@ -65,14 +65,24 @@ impl Service {
 fn refuse_misfit(provider_key: &str, credentials: &ProviderCredentials) -> Result<(), Error> {
     let provider = provider::provider(provider_key)
         .ok_or_else(|| Error::invalid("unknown-provider", "connection_id", "there is no such provider"))?;
-    if credentials.are_exactly(&provider.credential_fields()) {
-        return Ok(());
-    }
-    Err(Error::invalid("credential-fields-mismatch", "fields", "all fields the provider declares, and no others"))
+    if credentials.are_exactly(&provider.credential_fields()) { Ok(()) } else { Err(misfit()) }
+}
+
+fn misfit() -> Error {
+    Error::invalid("credential-fields-mismatch", "fields", "all fields the provider declares, and no others")
 }
 
 impl From<InvalidCredentialValue> for Error {
     fn from(_: InvalidCredentialValue) -> Self {
-        Self::invalid("bad-credential-value", "fields", "each value 1 to 4,096 bytes, without control characters")
+        Self::invalid("bad-credential-value", "fields", "each value a text of 1 to 4,096 bytes, without control characters")
+    }
+}
+
+impl From<InvalidCredentials> for Error {
+    fn from(error: InvalidCredentials) -> Self {
+        match error {
+            InvalidCredentials::Value(error) => error.into(),
+            InvalidCredentials::Twice => misfit(),
+        }
     }
 }
