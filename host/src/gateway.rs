@@ -25,17 +25,18 @@ pub use self::context::OperationContext;
 pub use self::contract::{Auth, Contract, Link, Paging, ProviderApi};
 pub use self::endpoint::{EndpointError, EndpointSettings, Endpoints, InvalidEndpoint};
 pub use self::failure::Failure;
-pub(crate) use self::opened::OpenedCredentials;
 pub use self::pages::Pages;
 pub use self::session::{Session, Tally};
 pub use self::vault::OpenedCredential;
 pub(crate) use self::vault::seal;
 
 use self::client::{Answer, Client};
+use self::opened::OpenedCredentials;
 use self::retry::Pace;
 use self::token::Tokens;
 use crate::clock::{Clock, Ids};
-use crate::run::ReasonCode;
+use crate::provider_credential::SealedCredential;
+use crate::secret::MasterKeys;
 
 /// How much, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +84,10 @@ impl Gateway {
         Self(Arc::new(Inside { endpoints, clock, ids, limits, client, tokens }))
     }
 
-    /// A way to the provider of a run, with what its connection logs in with, or the reason why that is not there: every call
-    /// then fails with it.
-    pub(crate) fn session(
-        &self,
-        context: OperationContext,
-        credentials: Result<OpenedCredentials, ReasonCode>,
-    ) -> Session {
+    /// A way to the provider of a run, with what its connection logs in with. Where that is missing or does not open, every
+    /// call says so.
+    pub(crate) fn session(&self, context: OperationContext, ring: &MasterKeys, sealed: &[SealedCredential]) -> Session {
+        let credentials = OpenedCredentials::open(ring, &context, sealed);
         Session::new(self.clone(), context, credentials)
     }
 

@@ -46,6 +46,18 @@ pub struct Collected {
     pub collections: Vec<(&'static Contract, Result<(), Failure>)>,
 }
 
+impl Collected {
+    /// Those that were read to their end.
+    pub fn complete(&self) -> impl Iterator<Item = &'static Contract> {
+        self.collections.iter().filter(|(_, outcome)| outcome.is_ok()).map(|(contract, _)| *contract)
+    }
+
+    /// Why the others were not.
+    pub fn failed(&self) -> impl Iterator<Item = &Failure> {
+        self.collections.iter().filter_map(|(_, outcome)| outcome.as_ref().err())
+    }
+}
+
 /// How many of what comply.
 pub trait ComplianceSnapshot: Sync {
     /// Reads the counts.

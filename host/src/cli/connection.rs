@@ -17,9 +17,8 @@ pub(super) async fn connection(service: &Service, output: &Output, command: Conn
                 display_name: name,
                 make_default: default,
             };
-            let made = service
-                .create_connection(actor(scope), &scope.workspace, environment.environment, &request)
-                .await?;
+            let made =
+                service.create_connection(actor(scope), &scope.workspace, environment.environment, &request).await?;
             show(output, &made)
         }
         ConnectionCommand::List { environment, provider, page } => {

@@ -40,14 +40,26 @@ async fn rotate(service: &Service, output: &Output) -> Result<(), Failure> {
     if unopened.is_empty() {
         return Ok(());
     }
-    let message = format!("{} fields of credentials open with no key; the older keys stay until they are set again", unopened.len());
+    let message = format!(
+        "{} fields of credentials open with no key; the older keys stay until they are set again",
+        unopened.len()
+    );
     Err(Failure::refused("credentials-unopened", message))
 }
 
 async fn status(service: &Service, output: &Output) -> Result<(), Failure> {
     let keys = service.master_key_status(&SystemPlane::at_the_shell()).await?;
     output.show(&keys, |sheet| {
-        sheet.head(&["version", "given here", "since", "superseded", "retired", "note keys", "data keys", "fingerprint"]);
+        sheet.head(&[
+            "version",
+            "given here",
+            "since",
+            "superseded",
+            "retired",
+            "note keys",
+            "data keys",
+            "fingerprint",
+        ]);
         for key in &keys {
             sheet.row([
                 key.version.to_string(),

@@ -29,9 +29,8 @@ pub(super) async fn provider_credential(
             } else {
                 read(io::stdin().lock())?
             };
-            let set = service
-                .set_provider_credentials(actor(&scope), &scope.workspace, connection, &credentials)
-                .await?;
+            let set =
+                service.set_provider_credentials(actor(&scope), &scope.workspace, connection, &credentials).await?;
             show(output, &set)
         }
     }
@@ -55,7 +54,7 @@ fn read(input: impl io::Read) -> Result<ProviderCredentials, Failure> {
     input.take(INPUT_BYTES).read_to_end(&mut text)?;
     let given: GivenCredentials =
         json::read(&text).map_err(|why| Failure::refused(why.code.as_str(), format!("fields: {}", why.message)))?;
-    Ok(given.accepted()?)
+    Ok(given.accepted().map_err(Error::from)?)
 }
 
 #[cfg(test)]

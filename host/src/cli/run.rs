@@ -30,9 +30,8 @@ pub(super) async fn run(service: &Service, output: &Output, command: RunCommand)
         RunCommand::List { environment, operation, active, page } => {
             let scope = &environment.scope;
             let filter = RunFilter { operation_type: operation, active };
-            let found = service
-                .runs(actor(scope), &scope.workspace, environment.environment, &filter, page.request())
-                .await?;
+            let found =
+                service.runs(actor(scope), &scope.workspace, environment.environment, &filter, page.request()).await?;
             output.show(&found, |sheet| {
                 sheet.head(&["run", "operation", "status", "outcome", "why", "started", "counts"]);
                 for run in &found.items {

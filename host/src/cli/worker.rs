@@ -6,6 +6,7 @@ use super::output::Failure;
 use super::place::Place;
 use super::serve::stops;
 use super::telemetry::Telemetry;
+use provident::clock::{Clock, Ids};
 use provident::gateway::Gateway;
 use provident::service::Service;
 use provident::worker::{Worker, WorkerSettings};
@@ -39,7 +40,7 @@ impl Working {
 /// The gateway, with what the file says of where providers are.
 fn gateway(layers: &Layers) -> Result<Gateway, Failure> {
     let endpoints = super::config::endpoints(layers)?;
-    Ok(Gateway::new(endpoints, provident::clock::Ids::system(), provident::clock::Clock::system()))
+    Ok(Gateway::new(endpoints, Clock::system(), Ids::system()))
 }
 
 /// `worker`.

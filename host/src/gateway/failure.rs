@@ -36,6 +36,11 @@ impl Failure {
         Self { reason: outcome.reason(Asked::Contract), contract: contract.name(), status: outcome.status() }
     }
 
+    /// Of whoever took what a contract gave, and could not.
+    pub(crate) fn of(reason: ReasonCode, contract: &'static Contract) -> Self {
+        Self { reason, contract: contract.name(), status: None }
+    }
+
     /// The same for people, under 512 bytes.
     #[must_use]
     pub fn message(&self) -> String {

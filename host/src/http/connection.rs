@@ -1,7 +1,5 @@
 //! Connections: ways to a provider. What one logs in with goes in here and never comes out.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};

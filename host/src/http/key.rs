@@ -15,7 +15,7 @@ use super::request::Call;
 use super::{Api, answer};
 use crate::error::Error;
 use crate::schema;
-use crate::service::MAX_LOOKUP_KEYS;
+use crate::service::{MAX_LOOKUP_KEYS, compute};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(derive)).routes(routes!(parse))

@@ -101,9 +101,8 @@ async fn start(mut call: Call) -> Result<Response, Problem> {
 impl StartRequest {
     fn start(self) -> Result<StartOperation, Error> {
         let operation_type = self.operation_type.parse::<OperationType>();
-        let operation_type = operation_type.map_err(|_| {
-            Error::invalid("unknown-operation", "operation_type", "there is no operation of this type")
-        })?;
+        let operation_type = operation_type
+            .map_err(|_| Error::invalid("unknown-operation", "operation_type", "there is no operation of this type"))?;
         let connection = match (self.provider_connection_id, self.provider_key) {
             (Some(id), None) => ConnectionChoice::Explicit(id),
             (None, Some(provider_key)) => ConnectionChoice::DefaultOf(provider_key),

@@ -103,7 +103,7 @@ impl<'a> Collector<'a> {
         self.counts = counts;
         for refusal in refusals {
             let (run_id, position, code) = (self.work.run.id, refusal.position, refusal.code.as_str());
-            tracing::warn!(%run_id, contract = contract.name, position, code, "an object of the provider was not taken");
+            tracing::warn!(%run_id, contract = contract.name(), position, code, "an object of the provider was not taken");
         }
         Ok(())
     }

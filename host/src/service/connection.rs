@@ -84,7 +84,8 @@ impl Service {
         request: &UpdateConnection,
     ) -> Result<ProviderConnection, Error> {
         let workspace_id = self.workspace_id(workspace).await?;
-        self.mutate(workspace_id, |tx| self.update_connection_once(tx, actor, workspace_id, connection_id, request)).await
+        self.mutate(workspace_id, |tx| self.update_connection_once(tx, actor, workspace_id, connection_id, request))
+            .await
     }
 
     async fn update_connection_once(

@@ -14,7 +14,6 @@ use super::setup::unknown_user;
 use crate::actor::SystemPlane;
 use crate::audit::{Draft, Operation};
 use crate::binding::Decider;
-use crate::clock::Timestamp;
 use crate::credential::{
     ApiToken, IdentityName, InvalidCredential, SECRET_BYTES, TokenHolder, TokenText, UserIdentity,
 };

@@ -145,7 +145,10 @@ impl Service {
     }
 
     /// Renders what an adapter described, and adds what the component refuses of it.
-    pub(super) fn describe_all<'a>(&self, items: &'a [ImportItem]) -> Result<(Vec<Described<'a>>, Vec<ImportRefusal>), Error> {
+    pub(super) fn describe_all<'a>(
+        &self,
+        items: &'a [ImportItem],
+    ) -> Result<(Vec<Described<'a>>, Vec<ImportRefusal>), Error> {
         let (mut described, mut refusals) = (Vec::with_capacity(items.len()), Vec::new());
         for item in items {
             let (position, descriptor) = match item {
@@ -192,8 +195,7 @@ impl Service {
     ) -> Result<ImportChunk, Error> {
         let operation = Operation::InventoryImport;
         let (mut tx, scope) = self.importing(tx, import, operation).await?;
-        let seeing =
-            Seeing { import_id: import.id, adapter_digest: import.adapter_digest.as_deref(), through: None };
+        let seeing = Seeing { import_id: import.id, adapter_digest: import.adapter_digest.as_deref(), through: None };
         let chunk = take_all_in(&mut tx, &scope, seeing, described, refused).await?;
         tx.commit(about(operation, import, &scope, chunk.counts)).await?;
         Ok(chunk)

@@ -74,7 +74,11 @@ fn misfit() -> Error {
 
 impl From<InvalidCredentialValue> for Error {
     fn from(_: InvalidCredentialValue) -> Self {
-        Self::invalid("bad-credential-value", "fields", "each value a text of 1 to 4,096 bytes, without control characters")
+        Self::invalid(
+            "bad-credential-value",
+            "fields",
+            "each value a text of 1 to 4,096 bytes, without control characters",
+        )
     }
 }
 

@@ -19,8 +19,9 @@ use crate::binding::Decider;
 use crate::clock::Timestamp;
 use crate::connection::{HealthStatus, ProviderConnection};
 use crate::error::Error;
-use crate::gateway::{Failure, Gateway, OperationContext, SealedCredential, Session};
+use crate::gateway::{Contract, Failure, Gateway, OperationContext, Session};
 use crate::provider::{self, Provider};
+use crate::provider_credential::SealedCredential;
 use crate::registry::{ConnectionStatus, RunOutcome, RunStatus};
 use crate::run::{CountKey, OperationRun, OperationType, ReasonCode, RunContext, SummaryCounts};
 use crate::store::{Deadline, EnvironmentScope, Lease, RunEnding, StoreError, WriteTx};
@@ -78,11 +79,7 @@ impl Outcome {
 
 impl Service {
     /// Takes the run that has been due for the longest, for so long.
-    pub(crate) async fn take_run(
-        &self,
-        _system: &SystemActor,
-        lease_time: Duration,
-    ) -> Result<Option<Lease>, Error> {
+    pub(crate) async fn take_run(&self, _system: &SystemActor, lease_time: Duration) -> Result<Option<Lease>, Error> {
         let now = self.clock.now();
         if !self.store.is_run_due(now).await? {
             return Ok(None);
@@ -171,7 +168,7 @@ impl Service {
     async fn outcome_of(&self, system: &SystemActor, work: &Work, gateway: &Gateway) -> Result<Outcome, Stopped> {
         let context = OperationContext::of_run(&work.run, work.deadline);
         let context = context.ok_or_else(|| Stopped::Failed(StoreError::Corrupt("run").into()))?;
-        let mut session = gateway.session(context, work.sealed.clone());
+        let mut session = gateway.session(context, &self.master, &work.sealed);
         let outcome = match work.operation_type {
             OperationType::HealthCheck => health(work, &mut session).await,
             OperationType::ComplianceSnapshot => compliance(work, &mut session).await,
@@ -189,7 +186,7 @@ impl Service {
         collector.stopped()?;
         match collected {
             Ok(collected) => {
-                let covered = collected.complete().flat_map(|contract| contract.covers).copied().collect::<Vec<_>>();
+                let covered = collected.complete().flat_map(Contract::covers).copied().collect::<Vec<_>>();
                 collector.mark_not_observed(&covered).await?;
                 let mut counts = collector.into_counts();
                 let failed = collected.failed().collect::<Vec<_>>();
@@ -230,9 +227,7 @@ async fn health(work: &Work, session: &mut Session) -> Outcome {
         return Outcome::ended_by(ReasonCode::InternalError, SummaryCounts::default());
     };
     match check.check(session).await {
-        Ok(()) => {
-            Outcome { health: Some(HealthStatus::Healthy), ..Outcome::succeeded(SummaryCounts::default()) }
-        }
+        Ok(()) => Outcome { health: Some(HealthStatus::Healthy), ..Outcome::succeeded(SummaryCounts::default()) },
         Err(failure) => {
             // Who is let in and may not do this is not out of order.
             let health = match failure.reason {

@@ -290,10 +290,8 @@ impl WriteTx {
              WHERE workspace_id = $1 AND id = $2 AND origin = 'own' AND status = 'running'"
         );
         let now = self.now;
-        let updated = run!(
-            self.read.tx,
-            sqlx::query(text).bind(workspace_id).bind(id).bind(counts.to_json()).bind(now)
-        )?;
+        let updated =
+            run!(self.read.tx, sqlx::query(text).bind(workspace_id).bind(id).bind(counts.to_json()).bind(now))?;
         Ok(updated == 1)
     }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::engine::{Tx, alone, on, run, sql};
+use crate::store::engine::{Tx, alone, run, sql};
 use crate::store::housekeeping::HousekeepingTx;
 use crate::store::open::Store;
 use crate::store::tx::WriteTx;
@@ -26,8 +26,7 @@ impl Store {
     /// Whether a run is due. Asked before one is taken, because taking waits for other writers.
     pub(crate) async fn is_run_due(&self, now: Timestamp) -> Result<bool, StoreError> {
         let text = sql!("is_run_due", "SELECT run_id FROM run_queue WHERE due_at <= $1 LIMIT 1");
-        let due: Option<Uuid> =
-            alone!(self.engine, |pool| sqlx::query_scalar(text).bind(now).fetch_optional(pool))?;
+        let due: Option<Uuid> = alone!(self.engine, |pool| sqlx::query_scalar(text).bind(now).fetch_optional(pool))?;
         Ok(due.is_some())
     }
 }
@@ -66,8 +65,7 @@ impl HousekeepingTx {
             "UPDATE run_queue SET due_at = $4 WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
         );
         let Lease { workspace_id, run_id, lease_id } = lease;
-        let moved =
-            run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(lease_id).bind(until))?;
+        let moved = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(lease_id).bind(until))?;
         Ok(moved == 1)
     }
 }
