@@ -410,6 +410,10 @@ pub const HOST_CODES: &[(&str, &str)] = &[
         "the data is sealed under a newer master key than any given; give that one too, and start again",
     ),
     ("rotation-running", "a rotation of the master key is under way"),
+    (
+        "credentials-unopened",
+        "some fields of credentials open with no master key; set them again, then rotate once more",
+    ),
     ("next-master-key-required", "a master key from the environment is rotated to one that stands beside it"),
     ("master-key-unusable", "the master key file cannot be read or written"),
     ("no-randomness", "the system's source of randomness failed"),

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -27,6 +29,9 @@ pub enum InvalidCredentialValue {
     /// More than 4,096 bytes.
     #[error("a value has at most 4,096 bytes")]
     TooLong,
+    /// Something that is no text.
+    #[error("a value is a text")]
+    NotText,
     /// A line end, as copying likes to add, or another control character.
     #[error("a value has no control characters")]
     BadCharacter,
@@ -95,6 +100,124 @@ impl ProviderCredentials {
 impl fmt::Debug for ProviderCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Fields as they come from outside, in JSON: an object of texts. Reading it refuses nothing that stands in it, so that no
+/// message can repeat a value, or a name that was meant to be one; [`GivenCredentials::accepted`] does.
+#[derive(Default)]
+pub struct GivenCredentials {
+    fields: ProviderCredentials,
+    wrong: Option<InvalidCredentials>,
+}
+
+/// Why fields are none. Never says what they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCredentials {
+    /// A value is none.
+    #[error(transparent)]
+    Value(#[from] InvalidCredentialValue),
+    /// Two of one name.
+    #[error("a field is given once")]
+    Twice,
+}
+
+impl GivenCredentials {
+    /// The fields.
+    ///
+    /// # Errors
+    /// [`InvalidCredentials`], the first that was met.
+    pub fn accepted(self) -> Result<ProviderCredentials, InvalidCredentials> {
+        self.wrong.map_or(Ok(self.fields), Err)
+    }
+}
+
+impl fmt::Debug for GivenCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenCredentials")
+    }
+}
+
+impl<'de> Deserialize<'de> for GivenCredentials {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = GivenCredentials;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<GivenCredentials, A::Error> {
+                let mut given = GivenCredentials::default();
+                while let Some((field, GivenValue(text))) = map.next_entry::<String, GivenValue>()? {
+                    let read = text.ok_or(InvalidCredentialValue::NotText).and_then(CredentialValue::new);
+                    let wrong = match read.map(|value| given.fields.insert(field, value)) {
+                        Ok(true) => None,
+                        Ok(false) => Some(InvalidCredentials::Twice),
+                        Err(error) => Some(error.into()),
+                    };
+                    given.wrong = given.wrong.or(wrong);
+                }
+                Ok(given)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// Whatever stands where a text should.
+struct GivenValue(Option<Zeroizing<String>>);
+
+impl<'de> Deserialize<'de> for GivenValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = GivenValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<GivenValue, E> {
+                Ok(GivenValue(Some(Zeroizing::new(text.to_owned()))))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<GivenValue, E> {
+                Ok(GivenValue(Some(Zeroizing::new(text))))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<GivenValue, E> {
+                Ok(GivenValue(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<GivenValue, E> {
+                Ok(GivenValue(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<GivenValue, E> {
+                Ok(GivenValue(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<GivenValue, E> {
+                Ok(GivenValue(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<GivenValue, E> {
+                Ok(GivenValue(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<GivenValue, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(GivenValue(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<GivenValue, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(GivenValue(None))
+            }
+        }
+        deserializer.deserialize_any(Text)
     }
 }
 

@@ -5,6 +5,7 @@ mod binding;
 mod credential;
 mod provider;
 mod registry;
+mod secret;
 
 pub(super) use audit::{AuditCommand, ChainArguments, SourceArguments, VerifyArguments};
 pub(super) use binding::{
@@ -14,6 +15,7 @@ pub(super) use binding::{
 pub(super) use credential::{CreateTokenArguments, IdentityArguments, TokenCommand, UserCommand};
 pub(super) use provider::{ConnectionCommand, OneConnection, OneRun, RunCommand, WorkerArguments};
 pub(super) use registry::RegistryCommand;
+pub(super) use secret::{MasterKeyCommand, ProviderCredentialCommand};
 
 use super::output::Format;
 use super::place::PlaceArguments;
@@ -102,6 +104,9 @@ Examples:
     /// Move an installation between databases (system plane)
     #[command(subcommand)]
     Database(DatabaseCommand),
+    /// Put another master key in the place of the current one (system plane)
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// Delete what has had its time (system plane)
     #[command(after_help = "\
 In every workspace: idempotency keys after a day. To be run now and then.
@@ -140,6 +145,9 @@ Example:
     /// Make connections to providers, and see which is taken where none is named
     #[command(subcommand)]
     Connection(Box<ConnectionCommand>),
+    /// Set what a connection logs in with
+    #[command(subcommand)]
+    Credential(ProviderCredentialCommand),
     /// Start operations at providers, watch and cancel them
     #[command(subcommand)]
     Run(Box<RunCommand>),

@@ -18,12 +18,14 @@ mod healthcheck;
 mod import;
 mod inventory;
 mod key;
+mod master_key;
 mod migrate;
 #[cfg(feature = "otel")]
 mod otel;
 mod output;
 mod place;
 mod provider;
+mod provider_credential;
 mod registry;
 mod run;
 mod serve;
@@ -76,6 +78,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Database(DatabaseCommand::Copy { to }) => {
             place.run(async |place| database::copy(place, output, &to).await)
         }
+        Command::MasterKey(command) => master_key::master_key(&place, output, command),
         Command::Housekeeping => place.serve(async |service| setup::housekeeping(service, output).await),
         Command::User(command) => place.serve(async |service| credential::user(service, output, command).await),
         Command::Token(command) => place.serve(async |service| credential::token(service, output, command).await),
@@ -90,6 +93,9 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         }
         Command::Connection(command) => {
             place.serve(async |service| connection::connection(service, output, *command).await)
+        }
+        Command::Credential(command) => {
+            place.serve(async |service| provider_credential::provider_credential(service, output, command).await)
         }
         Command::Run(command) => place.serve(async |service| run::run(service, output, *command).await),
         Command::Worker(arguments) => worker::work(&place, *arguments),

@@ -14,7 +14,9 @@ use super::request::{Asks, Call, Limit};
 use super::{Api, answer, record};
 use crate::audit::Operation;
 use crate::connection::{CreateConnection, ProviderConnection, UpdateConnection};
+use crate::error::Error;
 use crate::policy::Capability;
+use crate::provider_credential::GivenCredentials;
 use crate::registry::RecordRef;
 use crate::schema::{self, record_ref};
 
@@ -29,6 +31,7 @@ const TO_UPDATE: Asks = to_manage(Operation::ConnectionUpdate);
 const TO_MAKE_DEFAULT: Asks = to_manage(Operation::ConnectionMakeDefault);
 const TO_ENABLE: Asks = to_manage(Operation::ConnectionEnable);
 const TO_DISABLE: Asks = to_manage(Operation::ConnectionDisable);
+const TO_SET_CREDENTIALS: Asks = to_manage(Operation::ProviderCredentialSet);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -39,6 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(make_default))
         .routes(routes!(enable))
         .routes(routes!(disable))
+        .routes(routes!(set_credentials))
 }
 
 /// A page of connections.
@@ -108,6 +112,15 @@ struct DisableConnectionRequest {
     /// Whether that is meant although it is the default.
     #[serde(default)]
     even_if_default: bool,
+}
+
+/// What a connection is to log in with. It is shown to nobody from then on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SetCredentialsRequest {
+    /// Every field the provider declares, and no other: texts of 1 to 4,096 bytes, without control characters.
+    #[schema(value_type = BTreeMap<String, String>, write_only)]
+    fields: GivenCredentials,
 }
 
 /// The connections of an environment
@@ -211,5 +224,25 @@ async fn disable(mut call: Call) -> Result<Response, Problem> {
     let DisableConnectionRequest { even_if_default } = call.body(TO_DISABLE).await?;
     let (service, id) = (call.service(), call.connection_id());
     let connection = service.disable_connection(call.actor(), &call.workspace(), id, even_if_default).await?;
+    Ok(answer(StatusCode::OK, &connection))
+}
+
+/// Sets what a connection logs in with
+///
+/// All fields at once, in the place of what they were. The answer has their names and nothing else of them.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace_id}/connections/{connection_id}/credentials", operation_id = "set_connection_credentials", tag = "connections",
+    params(("workspace_id" = Uuid, Path, description = "The workspace"), ("connection_id" = Uuid, Path, description = "The connection")),
+    request_body = SetCredentialsRequest,
+    responses((status = OK, body = ProviderConnection)), extensions(("x-effect" = json!(PLATFORM)))
+)]
+async fn set_credentials(mut call: Call) -> Result<Response, Problem> {
+    let SetCredentialsRequest { fields } = call.body(TO_SET_CREDENTIALS).await?;
+    let fields = match fields.accepted() {
+        Ok(fields) => fields,
+        Err(error) => return Err(call.unless_denied(TO_SET_CREDENTIALS, Error::from(error).into()).await),
+    };
+    let (service, id) = (call.service(), call.connection_id());
+    let connection = service.set_provider_credentials(call.actor(), &call.workspace(), id, &fields).await?;
     Ok(answer(StatusCode::OK, &connection))
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::gateway;
 use crate::policy::Capability;
 use crate::provider;
-use crate::provider_credential::{CredentialPlace, InvalidCredentialValue, ProviderCredentials};
+use crate::provider_credential::{CredentialPlace, InvalidCredentialValue, InvalidCredentials, ProviderCredentials};
 use crate::store::WriteTx;
 use crate::workspace::WorkspaceRef;
 
@@ -46,7 +46,8 @@ impl Service {
         let operation = Operation::ProviderCredentialSet;
         let ask = Ask::environment(actor, operation, Capability::ProviderManage);
         let (mut tx, connection, scope) = self.own_connection(tx, ask, workspace_id, connection_id).await?;
-        refuse_misfit(&connection, credentials)?;
+        refuse_mirrored(&connection)?;
+        refuse_misfit(&connection.provider_key, credentials)?;
         let key = tx.sealing_key().await?;
         let environment_id = scope.environment_id();
         for (field, value) in credentials.iter() {
@@ -60,19 +61,32 @@ impl Service {
     }
 }
 
-/// Refuses what the connection cannot log in with.
-fn refuse_misfit(connection: &ProviderConnection, credentials: &ProviderCredentials) -> Result<(), Error> {
-    refuse_mirrored(connection)?;
-    let provider = provider::provider(&connection.provider_key)
-        .ok_or_else(|| Error::invalid("unknown-provider", "provider_key", "there is no such provider"))?;
-    if credentials.are_exactly(&provider.credential_fields()) {
-        return Ok(());
-    }
-    Err(Error::invalid("credential-fields-mismatch", "fields", "all fields the provider declares, and no others"))
+/// Refuses fields that are not those the provider declares.
+fn refuse_misfit(provider_key: &str, credentials: &ProviderCredentials) -> Result<(), Error> {
+    let provider = provider::provider(provider_key)
+        .ok_or_else(|| Error::invalid("unknown-provider", "connection_id", "there is no such provider"))?;
+    if credentials.are_exactly(&provider.credential_fields()) { Ok(()) } else { Err(misfit()) }
+}
+
+fn misfit() -> Error {
+    Error::invalid("credential-fields-mismatch", "fields", "all fields the provider declares, and no others")
 }
 
 impl From<InvalidCredentialValue> for Error {
     fn from(_: InvalidCredentialValue) -> Self {
-        Self::invalid("bad-credential-value", "fields", "each value 1 to 4,096 bytes, without control characters")
+        Self::invalid(
+            "bad-credential-value",
+            "fields",
+            "each value a text of 1 to 4,096 bytes, without control characters",
+        )
+    }
+}
+
+impl From<InvalidCredentials> for Error {
+    fn from(error: InvalidCredentials) -> Self {
+        match error {
+            InvalidCredentials::Value(error) => error.into(),
+            InvalidCredentials::Twice => misfit(),
+        }
     }
 }
