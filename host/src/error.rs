@@ -420,6 +420,7 @@ pub const HOST_CODES: &[(&str, &str)] = &[
     ("issuer-invalid", "the settings of an identity provider contradict themselves or are out of bounds"),
     ("jwks-unreadable", "the file of an identity provider's keys cannot be read, or holds none that can be used"),
     ("jwks-client-failed", "keys of identity providers cannot be fetched over TLS on this machine"),
+    ("provider-settings-invalid", "the settings of where a provider is contradict themselves or are not safe"),
 ];
 
 /// Every stable code there is: the component's, those of running it, the host's, those of findings in a chain.
@@ -490,7 +491,8 @@ mod tests {
         for error in errors {
             assert!(HOST_CODES.iter().any(|(code, _)| *code == error.code()), "{}", error.code());
         }
-        for code in StoreError::CODES.iter().chain(crate::jwt::JwtError::CODES) {
+        let settings = [crate::gateway::EndpointError::CODE];
+        for code in StoreError::CODES.iter().chain(crate::jwt::JwtError::CODES).chain(&settings) {
             assert!(HOST_CODES.iter().any(|(known, _)| known == code), "{code}");
         }
     }

@@ -24,6 +24,7 @@ pub mod replay;
 pub mod role;
 pub mod rows;
 pub mod serving;
+pub mod stand_in;
 pub mod tables;
 pub mod trail;
 pub mod vectors;

@@ -19,7 +19,7 @@ pub fn path() -> io::Result<PathBuf> {
     if let Some(other) = std::env::var_os(IN_ITS_PLACE) {
         return Ok(other.into());
     }
-    let build = || build(&["--bin", "provident"], "provident").map_err(|error| error.to_string());
+    let build = || build("provident", &["--bin", "provident"], "provident").map_err(|error| error.to_string());
     BUILT.get_or_init(build).clone().map_err(io::Error::other)
 }
 
@@ -29,7 +29,7 @@ pub fn path() -> io::Result<PathBuf> {
 ///
 /// If it does not build.
 pub fn leaking() -> io::Result<PathBuf> {
-    build(&["--features", "leaking", "--example", "leaking"], "examples/leaking")
+    build("provident", &["--features", "leaking", "--example", "leaking"], "examples/leaking")
 }
 
 /// Where the demo is; it and the program it types the commands of are built first if need be.
@@ -38,13 +38,22 @@ pub fn leaking() -> io::Result<PathBuf> {
 ///
 /// If they do not build.
 pub fn demo() -> io::Result<PathBuf> {
-    build(&["--bin", "provident", "--example", "demo"], "examples/demo")
+    build("provident", &["--bin", "provident", "--example", "demo"], "examples/demo")
 }
 
-/// Builds parts of the host and answers where one of them is, from the folder of the build.
-fn build(parts: &[&str], file: &str) -> io::Result<PathBuf> {
+/// Where the stand-in for providers is as a program of its own; built first if need be.
+///
+/// # Errors
+///
+/// If it does not build.
+pub fn stand_in() -> io::Result<PathBuf> {
+    build("provident-tests", &["--example", "stand_in"], "examples/stand_in")
+}
+
+/// Builds parts of a package and answers where one of them is, from the folder of the build.
+fn build(package: &str, parts: &[&str], file: &str) -> io::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "provident"]).args(parts);
+    cargo.args(["build", "--quiet", "--package", package]).args(parts);
     // What cargo tells a test about its own package would make build scripts run again, and everything after them.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();

@@ -167,6 +167,19 @@ impl Wire {
     }
 }
 
+/// Sends these bytes on a connection of its own and reads until it ends: what came, and how it ended. For answers that are
+/// broken on purpose.
+///
+/// # Errors
+/// When it cannot be connected or sent.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Result<(Vec<u8>, Result<()>)> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(bytes).await?;
+    let mut read = Vec::new();
+    let ended = stream.read_to_end(&mut read).await;
+    Ok((read, ended.map(|_| ())))
+}
+
 fn none(what: &str) -> Error {
     Error::new(ErrorKind::InvalidData, format!("no answer: {what}"))
 }

@@ -4,7 +4,7 @@
 
 #![cfg(test)]
 
-use provident_tests::guard::arrows::{AUTHORITY, BINDING_ROOMS, LIBRARIES, ROOMS};
+use provident_tests::guard::arrows::{AUTHORITY, BINDING_ROOMS, CONTRACTS, LIBRARIES, READ_PATHS, ROOMS};
 use provident_tests::guard::listing::{File, files, root};
 use provident_tests::guard::names::{NAMES, OPENINGS};
 use provident_tests::guard::vocabulary::PROVIDER_WORDS;
@@ -42,7 +42,7 @@ fn catches(guard: Guard, planted: &[(&str, &str)], innocent: &[(&str, &str)]) {
 }
 
 #[test]
-fn only_their_rooms_know_wasmtime_and_sqlx() {
+fn only_their_rooms_know_wasmtime_sqlx_and_reqwest() {
     holds(LIBRARIES);
 }
 
@@ -57,8 +57,17 @@ fn a_library_named_elsewhere_is_caught() {
             ("adapters/fake/Cargo.toml", "[dependencies]\nwasmtime.workspace = true"),
             ("identity/Cargo.toml", "[dependencies]\nsqlx = { workspace = true }"),
             ("identity/Cargo.toml", "[target.'cfg(unix)'.dependencies.sqlx]"),
+            ("host/src/jwt/fetch.rs", "//! Text.\nuse reqwest::Client;"),
+            ("host/src/provider/fake.rs", "let answer = reqwest::get(url).await;"),
+            ("host/src/cli/healthcheck.rs", "let client = reqwest::Client::builder();"),
+            ("host/src/gatewayed.rs", "use reqwest::Url;"),
+            ("tests/src/api.rs", "use reqwest::blocking;"),
+            ("tests/Cargo.toml", "reqwest.workspace = true"),
         ],
         &[
+            ("host/src/gateway/client.rs", "use reqwest::Response;"),
+            ("host/Cargo.toml", "reqwest.workspace = true"),
+            ("Cargo.toml", "otlp = { features = [\"reqwest-blocking-client\"] }"),
             ("host/src/store/binding.rs", "use sqlx::Row;"),
             ("identity/src/lib.rs", "use wasmtime::Engine;"),
             ("host/src/cli.rs", "// sqlx and wasmtime are named elsewhere\nlet x = \"sqlx\";"),
@@ -84,12 +93,74 @@ fn an_arrow_that_points_up_is_caught() {
             ("host/src/policy.rs", "use crate::store::Found;"),
             ("host/src/policy/registry.rs", "//! Text.\n\nlet roles = std::fs::read(path);"),
             ("host/src/policy.rs", "async fn f() { tokio::task::yield_now().await }"),
+            ("host/src/store/run.rs", "use crate::gateway::Failure;"),
+            ("host/src/provider/fake.rs", "//! Text.\nuse crate::store::WriteTx;"),
+            ("host/src/provider.rs", "use crate::service::Service;"),
+            ("host/src/provider/fake.rs", "use crate::secret::MasterKeys;"),
+            ("host/src/gateway/session.rs", "use crate::provider::Provider;"),
+            ("host/src/gateway.rs", "use crate::{http, run};"),
+            ("host/src/gateway/vault.rs", "use crate::store::ReadTx;"),
+            ("host/src/worker.rs", "use crate::provider::PROVIDERS;"),
         ],
         &[
+            ("host/src/provider/fake.rs", "use crate::gateway::{Contract, Session};"),
+            ("host/src/gateway/session.rs", "/// [`crate::provider`]\nlet key = context.provider_key();"),
+            ("host/src/service/work.rs", "use crate::gateway::Gateway;"),
             ("host/src/service/import.rs", "/// What the cli shows.\nuse crate::store::Tx;"),
             ("host/src/cli/import.rs", "use crate::service::import;"),
             ("host/src/services.rs", "use crate::cli;"),
             ("host/src/policy.rs", "pub struct P;\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_read_is_read_from_the_database() {
+    holds(READ_PATHS);
+}
+
+#[test]
+fn a_read_path_that_asks_a_provider_is_caught() {
+    catches(
+        READ_PATHS,
+        &[
+            ("host/src/http/inventory.rs", "//! Text.\nuse crate::gateway::Gateway;"),
+            ("host/src/http/run.rs", "fn f(session: &mut Session) {"),
+            ("host/src/http/connection.rs", "use crate::provider::provider;"),
+            ("host/src/http/mod.rs", "use crate::provider;"),
+            ("host/src/service/lookup.rs", "let context: OperationContext = found;"),
+            ("host/src/service/inventory.rs", "use crate::gateway;"),
+        ],
+        &[
+            (
+                "host/src/http/connection.rs",
+                "//! The gateway is elsewhere.\nlet key = body.provider_key; f(\"gateway\");",
+            ),
+            ("host/src/http/connection.rs", "use crate::provider_credential::ProviderCredentials;"),
+            ("host/src/service/work.rs", "use crate::gateway::{Gateway, Session};"),
+        ],
+    );
+}
+
+#[test]
+fn contracts_are_declared_by_providers_alone() {
+    holds(CONTRACTS);
+}
+
+#[test]
+fn a_contract_declared_elsewhere_is_caught() {
+    catches(
+        CONTRACTS,
+        &[
+            ("host/src/service/work.rs", "//! Text.\nstatic MORE: Contract = Contract {"),
+            ("host/src/gateway/session.rs", "let one = Box::leak(Box::new(Contract { name: \"\", path }));"),
+            ("host/src/cli/run.rs", "static API: ProviderApi = ProviderApi {"),
+        ],
+        &[
+            ("host/src/provider/fake.rs", "static ONE: Contract = Contract {"),
+            ("host/src/gateway/contract.rs", "impl Contract {"),
+            ("host/src/gateway/pages.rs", "fn f(contract: &'static Contract) {\n    SubContract { name };"),
+            ("host/src/gateway/pages.rs", "#[cfg(test)]\nmod tests {\n    static ONE: Contract = Contract {"),
         ],
     );
 }
@@ -163,8 +234,14 @@ fn a_provider_word_is_caught() {
             ("host/src/intune.rs", "//! Nothing inside."),
             ("tests/tests/lanes.rs", "let adapter = \"microsoft\";"),
             ("tests/Cargo.toml", "adapter-microsoft = { path = \"../adapters/microsoft\" } # Azure"),
+            ("host/src/provider.rs", "//! Text.\nconst PATH: &str = \"/deviceManagement\";"),
+            ("host/src/provider.rs", "mod microsoft; // as Graph.x has it"),
+            ("host/src/provider/fake.rs", "const PERMISSION: &str = \"DeviceManagementApps\";"),
+            ("host/src/gateway/endpoint.rs", "const USUAL: &str = \"https://login.microsoftonline.com\";"),
         ],
         &[
+            ("host/src/provider/microsoft.rs", "const NEXT: &str = \"@odata.nextLink\";"),
+            ("host/src/provider.rs", "mod microsoft;\n&[&fake::Fake, &microsoft::Microsoft]"),
             ("adapters/microsoft/src/lib.rs", "const MICROSOFT: &str = \"@odata.type\";"),
             ("host/src/service/import.rs", "// the central entrance of the graph. Metadata"),
             ("tests/tests/microsoft_adapter.rs", "//! Intune"),
@@ -250,8 +327,9 @@ fn a_violation_shows_file_line_and_snippet() {
 #[test]
 fn the_guarded_rooms_are_there() {
     let project = project();
-    for room in ["host/src/service", "host/src/store", "host/src/policy", "host/src/cli"] {
-        assert!(project.iter().any(|file| file.path.starts_with(room)), "{room} is gone");
+    let rooms = ["service", "store", "policy", "cli", "http", "gateway", "provider", "worker"];
+    for room in rooms.map(|room| format!("host/src/{room}")) {
+        assert!(project.iter().any(|file| file.path.starts_with(&room)), "{room} is gone");
     }
     let binding = |file: &&File| file.path.starts_with("host/src/") && file.path.contains("/binding");
     assert!(project.iter().filter(binding).count() >= 2, "the binding rooms are gone");

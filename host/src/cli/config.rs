@@ -58,6 +58,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 
 /// The tables of the file that say whose JWTs are taken; they come from the file alone.
 const ISSUER: &str = "issuer";
+/// And those that say where providers are.
+const PROVIDER: &str = "provider";
 /// Where the file itself is, if no flag says it.
 const CONFIG: &str = "PROVIDENT_CONFIG";
 
@@ -96,6 +98,7 @@ pub(super) struct Layers {
     flags: BTreeMap<&'static str, String>,
     file: BTreeMap<&'static str, String>,
     issuers: Vec<toml::Table>,
+    providers: Vec<toml::Table>,
 }
 
 impl Setting {
@@ -162,7 +165,11 @@ impl Layers {
         let mut layers = Self::default();
         for (key, value) in &table {
             if key == ISSUER {
-                layers.issuers = issuers(value)?;
+                layers.issuers = tables(ISSUER, value)?;
+                continue;
+            }
+            if key == PROVIDER {
+                layers.providers = tables(PROVIDER, value)?;
                 continue;
             }
             let Some(setting) = Setting::named(key) else {
@@ -231,17 +238,17 @@ impl Layers {
     pub(super) fn issuers(&self) -> &[toml::Table] {
         &self.issuers
     }
+
+    /// The tables of providers, as they stand in the file.
+    pub(super) fn providers(&self) -> &[toml::Table] {
+        &self.providers
+    }
 }
 
-fn issuers(value: &Value) -> Result<Vec<toml::Table>, Failure> {
-    let takes = || bad(ISSUER, "takes tables, each begun by `[[issuer]]`");
+fn tables(name: &str, value: &Value) -> Result<Vec<toml::Table>, Failure> {
+    let takes = || bad(name, format!("takes tables, each begun by `[[{name}]]`"));
     let tables = value.as_array().ok_or_else(takes)?;
     tables.iter().map(|table| table.as_table().cloned().ok_or_else(takes)).collect()
-}
-
-/// Where providers are.
-pub(super) fn endpoints(_layers: &Layers) -> Result<provident::gateway::Endpoints, Failure> {
-    provident::provider::endpoints(&[]).map_err(|error| bad("provider", error))
 }
 
 /// A database's URL without what may be secret in it: the password, and every parameter but those that say where.

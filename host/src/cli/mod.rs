@@ -24,6 +24,7 @@ mod migrate;
 mod otel;
 mod output;
 mod place;
+mod provider;
 mod provider_credential;
 mod registry;
 mod run;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use provident::audit::Finding;
 use provident::error::{Conflict, Error};
+use provident::gateway::EndpointError;
 use provident::jwt::JwtError;
 use provident_identity::{CallError, ComponentError, IdentityError};
 use serde::Serialize;
@@ -247,6 +248,12 @@ impl From<JwtError> for Failure {
     fn from(error: JwtError) -> Self {
         let exit = if matches!(error, JwtError::Invalid { .. }) { 2 } else { 1 };
         Self::new(exit, error.code(), error.to_string())
+    }
+}
+
+impl From<EndpointError> for Failure {
+    fn from(error: EndpointError) -> Self {
+        Self::usage(EndpointError::CODE, error.to_string())
     }
 }
 

@@ -39,7 +39,7 @@ impl Working {
 
 /// The gateway, with what the file says of where providers are.
 fn gateway(layers: &Layers) -> Result<Gateway, Failure> {
-    let endpoints = super::config::endpoints(layers)?;
+    let endpoints = super::provider::endpoints(layers)?;
     Ok(Gateway::new(endpoints, Clock::system(), Ids::system()))
 }
 

@@ -75,9 +75,9 @@ pub enum Auth {
         /// What the token is for; `{api}` stands for where the provider is.
         scope: &'static str,
         /// The field with the id.
-        id: &'static str,
+        id_field: &'static str,
         /// The field with the secret.
-        secret: &'static str,
+        secret_field: &'static str,
     },
 }
 
@@ -144,7 +144,7 @@ impl Auth {
     pub fn fields(&self) -> Vec<&'static str> {
         match *self {
             Self::Bearer { field } => vec![field],
-            Self::ClientCredentials { id, secret, .. } => vec![id, secret],
+            Self::ClientCredentials { id_field, secret_field, .. } => vec![id_field, secret_field],
         }
     }
 }

@@ -56,10 +56,7 @@ pub struct EndpointError {
 
 impl EndpointError {
     /// The stable code.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        "provider-settings-invalid"
-    }
+    pub const CODE: &str = "provider-settings-invalid";
 }
 
 /// A place that paths begin at.

@@ -207,7 +207,9 @@ impl Session {
                 let value = BearerValue::new(field(name)?).map(Asking::Not);
                 return value.ok_or_else(|| self.ended(contract, ReasonCode::CredentialRejected));
             }
-            Auth::ClientCredentials { name, scope, id, secret, .. } => (name, scope, field(id)?, field(secret)?),
+            Auth::ClientCredentials { name, scope, id_field, secret_field, .. } => {
+                (name, scope, field(id_field)?, field(secret_field)?)
+            }
         };
         let unset = || self.ended(name, ReasonCode::EndpointUnset);
         let (place, tokens) = reach.place.as_ref().zip(reach.tokens.as_ref()).ok_or_else(unset)?;

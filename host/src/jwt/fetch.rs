@@ -9,16 +9,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::JwtError;
 use super::keys::{InvalidKeySet, KeySet};
-use super::settings::{InvalidIssuer, IssuerSettings, KeySource, safe_url};
+use super::settings::{InvalidIssuer, IssuerSettings, KeySource};
 use crate::clock::Ids;
+use crate::gateway::client::{Broken, Client, SafeUrl};
 
 /// Least time between two readings that tokens or failures ask for.
 pub(super) const SOON: Duration = Duration::from_secs(30);
@@ -26,9 +25,6 @@ pub(super) const SOON: Duration = Duration::from_secs(30);
 const MAX_SET_BYTES: usize = 256 * 1024;
 /// How long a fetch may take from beginning to end.
 const FETCH_TIME: Duration = Duration::from_secs(10);
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// Most redirects followed, each to https.
-const MAX_REDIRECTS: usize = 5;
 
 /// Why keys were not read. Says nothing of what was.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +56,7 @@ pub enum KeysUnread {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     File(PathBuf),
-    Url(Client, Url),
+    Url(Client, SafeUrl),
 }
 
 impl Source {
@@ -71,11 +67,11 @@ impl Source {
     pub(super) fn open(keys: &KeySource, number: usize, client: &mut Option<Client>) -> Result<Self, JwtError> {
         let url = match keys {
             KeySource::File(path) => return Ok(Self::File(path.clone())),
-            KeySource::Url(url) => safe_url(url).ok_or(JwtError::Invalid { number, why: InvalidIssuer::Url })?,
+            KeySource::Url(url) => SafeUrl::parse(url).ok_or(JwtError::Invalid { number, why: InvalidIssuer::Url })?,
         };
         let client = match client {
             Some(client) => client.clone(),
-            None => client.insert(new_client().map_err(|_| JwtError::Client)?).clone(),
+            None => client.insert(Client::for_keys(FETCH_TIME).map_err(|_| JwtError::Client)?).clone(),
         };
         Ok(Self::Url(client, url))
     }
@@ -96,25 +92,6 @@ impl Source {
     }
 }
 
-/// Straight to the server, whatever proxies the environment names; off https never.
-fn new_client() -> reqwest::Result<Client> {
-    let redirects = Policy::custom(|attempt| {
-        if attempt.url().scheme() == "https" && attempt.previous().len() <= MAX_REDIRECTS {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
-    });
-    Client::builder()
-        .user_agent(concat!("provident/", env!("CARGO_PKG_VERSION")))
-        .timeout(FETCH_TIME)
-        .connect_timeout(CONNECT_TIME)
-        .redirect(redirects)
-        .referer(false)
-        .no_proxy()
-        .build()
-}
-
 fn read_file(path: &Path) -> Result<Vec<u8>, KeysUnread> {
     let file = std::fs::File::open(path).map_err(KeysUnread::File)?;
     let mut text = Vec::new();
@@ -123,19 +100,12 @@ fn read_file(path: &Path) -> Result<Vec<u8>, KeysUnread> {
     if text.len() > MAX_SET_BYTES { Err(KeysUnread::TooLarge) } else { Ok(text) }
 }
 
-async fn fetch(client: &Client, url: &Url) -> Result<Vec<u8>, KeysUnread> {
-    let mut answer = client.get(url.clone()).send().await.map_err(|_| KeysUnread::NoAnswer)?;
-    if answer.status() != StatusCode::OK {
-        return Err(KeysUnread::Status(answer.status().as_u16()));
-    }
-    let mut text = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(|_| KeysUnread::NoAnswer)? {
-        if text.len().saturating_add(piece.len()) > MAX_SET_BYTES {
-            return Err(KeysUnread::TooLarge);
-        }
-        text.extend_from_slice(&piece);
-    }
-    Ok(text)
+async fn fetch(client: &Client, url: &SafeUrl) -> Result<Vec<u8>, KeysUnread> {
+    let mut answer = client.get(url, MAX_SET_BYTES).await.map_err(|broken| match broken {
+        Broken::TooLarge => KeysUnread::TooLarge,
+        Broken::Unreachable | Broken::Cut | Broken::TimedOut => KeysUnread::NoAnswer,
+    })?;
+    if answer.status == 200 { Ok(std::mem::take(&mut *answer.body)) } else { Err(KeysUnread::Status(answer.status)) }
 }
 
 /// An identity provider and the keys it is known by at the moment.

@@ -2,13 +2,13 @@
 //!
 //! The shapes of the configuration and their bounds. Nothing is opened or fetched here.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::Url;
 use serde::Deserialize;
+
+use crate::gateway::client::SafeUrl;
 
 /// A signature algorithm. Only ones with a public key: whoever can check a token must not be able to make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -199,7 +199,7 @@ impl IssuerSettings {
             (1..=MAX_NAME_BYTES).contains(&self.issuer.len()) && !self.issuer.chars().any(char::is_control);
         let url_holds = match &self.keys {
             KeySource::File(_) => true,
-            KeySource::Url(url) => safe_url(url).is_some(),
+            KeySource::Url(url) => SafeUrl::parse(url).is_some(),
         };
         let rules = [
             (name_holds, InvalidIssuer::Name),
@@ -235,17 +235,4 @@ impl TryFrom<Written> for IssuerSettings {
         settings.check()?;
         Ok(settings)
     }
-}
-
-/// The URL, if keys from there can be believed: nobody between us and it can change them.
-pub(super) fn safe_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let host = url.host_str()?;
-    let address = || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let believed = match url.scheme() {
-        "https" => true,
-        "http" => address().is_ok_and(|address| address.is_loopback()),
-        _ => false,
-    };
-    (believed && url.username().is_empty() && url.password().is_none()).then_some(url)
 }

@@ -29,7 +29,6 @@ const CONFIGURATION: &[&str] = &["DeviceManagementConfiguration.Read.All"];
 const SERVICE: &[&str] = &["DeviceManagementServiceConfig.Read.All"];
 const SCRIPTS: &[&str] = &["DeviceManagementScripts.Read.All"];
 const APPS: &[&str] = &["DeviceManagementApps.Read.All"];
-const DEVICES: &[&str] = &["DeviceManagementManagedDevices.Read.All"];
 const RBAC: &[&str] = &["DeviceManagementRBAC.Read.All"];
 const POLICY: &[&str] = &["Policy.Read.All"];
 const GROUPS: &[&str] = &["GroupMember.Read.All"];
@@ -86,7 +85,7 @@ static CONTRACTS: [Contract; 44] = [
     collection!("/beta/deviceManagement/" "assignmentFilters", CONFIGURATION, NAMED),
     collection!("/beta/deviceManagement/" "compliancePolicies", CONFIGURATION, CALLED),
     collection!("/beta/deviceManagement/" "configurationPolicies", CONFIGURATION, CALLED, "$select=id,name"),
-    collection!("/v1.0/deviceManagement/" "deviceCategories", DEVICES, NAMED),
+    collection!("/v1.0/deviceManagement/" "deviceCategories", CONFIGURATION, NAMED),
     collection!("/beta/deviceManagement/" "deviceCompliancePolicies", CONFIGURATION, NAMED, "$select=id,displayName"),
     collection!("/beta/deviceManagement/" "deviceComplianceScripts", SCRIPTS, NAMED),
     collection!("/beta/deviceManagement/" "deviceConfigurations", CONFIGURATION, NAMED, "$select=id,displayName"),
@@ -116,7 +115,7 @@ static CONTRACTS: [Contract; 44] = [
     collection!("/v1.0/deviceAppManagement/" "mobileAppCategories", APPS, NAMED),
     collection!("/beta/deviceAppManagement/" "mobileAppConfigurations", APPS, NAMED),
     collection!("/beta/deviceAppManagement/" "mobileApps", APPS, NAMED, "$select=id,displayName"),
-    collection!("/beta/deviceAppManagement/" "policySets", APPS, NAMED),
+    collection!("/beta/deviceAppManagement/" "policySets", CONFIGURATION, NAMED),
     collection!("/v1.0/deviceAppManagement/" "targetedManagedAppConfigurations", APPS, NAMED),
     collection!("/beta/deviceAppManagement/" "wdacSupplementalPolicies", APPS, NAMED),
     collection!("/v1.0/deviceAppManagement/" "windowsInformationProtectionPolicies", APPS, NAMED),
@@ -134,8 +133,8 @@ static API: ProviderApi = ProviderApi {
         name: "microsoft.token",
         token_url: "https://login.microsoftonline.com/{directory}/oauth2/v2.0/token",
         scope: "{api}/.default",
-        id: "client_id",
-        secret: "client_secret",
+        id_field: "client_id",
+        secret_field: "client_secret",
     },
     contracts: &CONTRACTS,
 };

@@ -1,13 +1,18 @@
-//! The architecture's arrows: `main → cli → service → policy, store`, and who alone knows wasmtime, sqlx, roles and
-//! capabilities.
+//! The architecture's arrows: `main → cli, http → service → policy, store, provider → gateway`, and who alone knows wasmtime,
+//! sqlx, reqwest, contracts, roles and capabilities.
 
 use super::source::{Line, lines, without_test_module};
 use super::{Guard, Violation, extension};
 
-/// One engine, one crate: wasmtime; one database library, one room: sqlx (M-02, M-03).
+/// One engine, one crate: wasmtime; one database library, one room: sqlx; requests are sent from one room: reqwest (M-02, M-03,
+/// P061-29).
 pub const LIBRARIES: Guard = libraries;
 /// No room of the host names one above it; policy does no input or output (P381-33).
 pub const ROOMS: Guard = rooms;
+/// No read path names what reaches a provider (P061-30).
+pub const READ_PATHS: Guard = read_paths;
+/// Contracts are declared by providers, in the gateway's form, and nowhere else (P061-04).
+pub const CONTRACTS: Guard = contracts;
 /// The binding rooms reach no adapter, gateway, remote call or run (P381-07, P381-08, P381-13, C381-11).
 pub const BINDING_ROOMS: Guard = binding_rooms;
 /// Capabilities and roles are data of the policy, never strings in feature code (P381-81, P339-17, P061-40).
@@ -31,6 +36,11 @@ const RESERVED: &[Reserved] = &[
         library: "sqlx",
         places: &["host/src/store.rs", "host/src/store/", "host/Cargo.toml", "tests/", "bench/"],
         rule: "`sqlx` is named in host/src/store alone (and in tests/ and bench/, which bypass the service)",
+    },
+    Reserved {
+        library: "reqwest",
+        places: &["host/src/gateway.rs", "host/src/gateway/", "host/Cargo.toml"],
+        rule: "`reqwest` is named in host/src/gateway alone: nobody else sends a request",
     },
 ];
 
@@ -73,7 +83,18 @@ fn shipped(text: &str) -> Vec<Line> {
 
 const ROOMS_ABOVE: &[(&str, &[&str], &str)] = &[
     ("service", &["cli"], "a service knows nothing of the command line that calls it"),
-    ("store", &["service", "cli"], "the store knows nothing of who calls it, or why"),
+    ("store", &["service", "cli", "http", "gateway", "worker"], "the store knows nothing of who calls it, or why"),
+    (
+        "provider",
+        &["store", "service", "cli", "http", "worker", "secret", "vault"],
+        "a provider knows the gateway, and neither what is kept, nor who asks, nor what a connection logs in with",
+    ),
+    (
+        "gateway",
+        &["provider", "store", "service", "cli", "http", "worker"],
+        "the gateway knows contracts, and no provider, row or caller",
+    ),
+    ("worker", &["cli", "http", "provider"], "a worker has work done; it knows no door and no provider"),
     (
         "policy",
         &["store", "service", "cli", "sqlx", "tokio", "fs", "io", "net", "env", "process", "time"],
@@ -92,6 +113,61 @@ fn rooms(path: &str, text: &str) -> Vec<Violation> {
                 let rule = format!("`{word}` in {room}: {rule}");
                 found.push(Violation::new(path, line.number, rule, &line.code));
             }
+        }
+    }
+    found
+}
+
+/// Where what is kept is read and shown, and nothing is asked of a provider: everything behind HTTP, and the services of what
+/// runs bring in.
+const READ_ROOMS: &[&str] = &[
+    "http",
+    "service/audit",
+    "service/binding",
+    "service/bulk",
+    "service/environment",
+    "service/inventory",
+    "service/lookup",
+    "service/references",
+    "service/registry",
+    "service/resolve",
+    "service/standing",
+];
+const REACHES: &[&str] = &["gateway", "Gateway", "Session", "OperationContext"];
+
+fn read_paths(path: &str, text: &str) -> Vec<Violation> {
+    if !READ_ROOMS.iter().any(|room| is_in(path, room)) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for line in shipped(text) {
+        let provider = ["crate::provider::", "crate::provider;"].iter().find(|path| line.code.contains(**path));
+        let reaching = line.words().find(|word| REACHES.contains(word)).or(provider.map(|_| "provider"));
+        if let Some(word) = reaching {
+            let rule = format!("`{word}` where things are read: what is shown is what is kept, and nobody is asked");
+            found.push(Violation::new(path, line.number, rule, &line.code));
+        }
+    }
+    found
+}
+
+/// Where a contract may be written down.
+const DECLARING: &[&str] = &["provider", "gateway/contract", "gateway/tests"];
+
+fn contracts(path: &str, text: &str) -> Vec<Violation> {
+    if !path.starts_with("host/src/") || extension(path) != "rs" || DECLARING.iter().any(|room| is_in(path, room)) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for line in shipped(text) {
+        let words: Vec<&str> = line.words().collect();
+        let is_declared = ["Contract {", "ProviderApi {"].iter().any(|begin| {
+            let before = line.code.split_once(begin).map(|(before, _)| before);
+            before.is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        });
+        if is_declared && !words.contains(&"struct") && !words.contains(&"impl") {
+            let rule = "a contract is declared by its provider alone: what is asked for stands in one place";
+            found.push(Violation::new(path, line.number, rule, &line.code));
         }
     }
     found

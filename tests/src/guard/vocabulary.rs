@@ -48,6 +48,21 @@ struct Allowed {
 const ALLOWED: &[Allowed] = &[
     Allowed { paths: &["adapters/microsoft/*"], phrases: &[], reason: "the adapter is where this knowledge lives" },
     Allowed {
+        paths: &["host/src/provider/microsoft.rs"],
+        phrases: &[],
+        reason: "what is asked of this provider: its paths and permissions are its words",
+    },
+    Allowed {
+        paths: &["host/src/provider.rs"],
+        phrases: &["mod microsoft;", "&microsoft::Microsoft"],
+        reason: "the list of providers names each once",
+    },
+    Allowed {
+        paths: &["tests/tests/snapshots/*microsoft*"],
+        phrases: &[],
+        reason: "golden files of this provider's contracts, and named so",
+    },
+    Allowed {
         paths: &["README.md", "ARCHITECTURE.md", "CHANGELOG.md"],
         phrases: &[],
         reason: "a reader wants to know which providers are there",
@@ -56,6 +71,16 @@ const ALLOWED: &[Allowed] = &[
         paths: &["tests/vectors/*microsoft*", "tests/tests/*microsoft*"],
         phrases: &[],
         reason: "tests about this adapter, and named so",
+    },
+    Allowed {
+        paths: &["tests/src/stand_in/microsoft*"],
+        phrases: &[],
+        reason: "the face of this provider, and tenants of it",
+    },
+    Allowed {
+        paths: &["tests/src/stand_in.rs", "tests/examples/stand_in.rs"],
+        phrases: &["microsoft::", "mod microsoft;", "[`microsoft`]", "::{StandIn, fake, microsoft}"],
+        reason: "the stand-in has this face among others",
     },
     Allowed {
         paths: &["embed/c/examples/keys.c", "embed/c/tests/*", "embed/c/README.md", "embed/python/README.md"],
@@ -76,6 +101,11 @@ const ALLOWED: &[Allowed] = &[
         paths: &["Cargo.toml", "Cargo.lock", "tests/Cargo.toml", "identity/build.rs"],
         phrases: &["adapters/microsoft", "adapter-microsoft", "adapter_microsoft"],
         reason: "the build names the crate",
+    },
+    Allowed {
+        paths: &["tests/tests/provider_registry.rs"],
+        phrases: &["adapter_microsoft"],
+        reason: "each collection of the adapter is looked for among the contracts",
     },
     Allowed {
         paths: &["tests/examples/conformance.rs"],
