@@ -302,7 +302,7 @@ pub fn valid(table: &str) -> Row {
             .with("master_key_version", 1),
         "operation_runs" => here(registered(row))
             .with("operation_type", "inventory.collect")
-            .with("scope_key", "fake:dir-1")
+            .with("scope_key", format!("fake:dir-{}", fresh()))
             .with("status", "queued"),
         "baseline_profiles" => registered(row).with("display_name", "A profile"),
         "baseline_snapshots" => registered(row).with("baseline_profile_id", profile_of(WORKSPACE)),
