@@ -376,7 +376,7 @@ pub fn of_sqlite(tables: &[Table]) -> Vec<Broken> {
                 let constraint = table.primary_key.name.replacen("pk_", "ck_", 1) + suffix;
                 rows.push(broken(&table.name, &constraint, vec![(&column.name, value)]));
             };
-            if column.kind == "BLOB" && column.name != "note_key_sealed" {
+            if column.kind == "BLOB" && !column.name.ends_with("_sealed") {
                 break_it("_ids", Value::Bytes(15));
             }
             if column.name.ends_with("_at") {
