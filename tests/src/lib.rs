@@ -19,6 +19,7 @@ pub mod partition;
 pub mod postgres;
 pub mod product;
 pub mod program;
+pub mod provider;
 pub mod proxy;
 pub mod replay;
 pub mod role;
