@@ -18,7 +18,7 @@ CREATE TABLE master_keys (
     CONSTRAINT ck_master_keys_fingerprint CHECK (
         length(CAST(fingerprint AS BLOB)) = 64 AND fingerprint NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_master_keys_retired_after CHECK (retired_at IS NULL OR superseded_at IS NOT NULL)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE TRIGGER tr_master_keys_no_delete BEFORE DELETE ON master_keys
 BEGIN SELECT RAISE(ABORT, 'master_keys: nothing is deleted'); END;
 CREATE TRIGGER tr_master_keys_key_frozen BEFORE UPDATE OF

@@ -72,6 +72,13 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_identities_subject": "subject" = "";
             "ck_identities_subject": "subject" = text(256);
         }
+        "master_keys" {
+            "ck_master_keys_version": "version" = 0;
+            "ck_master_keys_fingerprint": "fingerprint" = "a".repeat(63);
+            "ck_master_keys_fingerprint": "fingerprint" = "A".repeat(64);
+            "ck_master_keys_fingerprint": "fingerprint" = "g".repeat(64);
+            "ck_master_keys_retired_after": "retired_at" = LATER;
+        }
         "managed_environments" {
             "ck_environments_display_name": "display_name" = "";
             "ck_environments_origin": "origin" = "stolen";
@@ -111,6 +118,18 @@ pub fn of_both_engines() -> Vec<Broken> {
             "ck_connections_origin": "origin" = "stolen";
             "ck_connections_external_ref": "external_ref" = "";
             "ck_connections_mirrored_has_external_ref": "origin" = "mirrored";
+        }
+        "provider_credentials" {
+            "ck_credentials_provider_key": "provider_key" = "Fake";
+            "ck_credentials_field": "field" = "";
+            "ck_credentials_field": "field" = "Api_key";
+            "ck_credentials_field": "field" = "api-key";
+            "ck_credentials_field": "field" = text(65);
+            "ck_credentials_data_key_sealed": "data_key_sealed" = Value::Bytes(71);
+            "ck_credentials_data_key_sealed": "data_key_sealed" = Value::Bytes(73);
+            "ck_credentials_value_sealed": "value_sealed" = Value::Bytes(40);
+            "ck_credentials_value_sealed": "value_sealed" = Value::Bytes(16_425);
+            "ck_credentials_master_key_version": "master_key_version" = 0;
         }
         "operation_runs" {
             "ck_runs_operation_type": "operation_type" = "Collect";
@@ -357,7 +376,7 @@ pub fn of_sqlite(tables: &[Table]) -> Vec<Broken> {
                 let constraint = table.primary_key.name.replacen("pk_", "ck_", 1) + suffix;
                 rows.push(broken(&table.name, &constraint, vec![(&column.name, value)]));
             };
-            if column.kind == "BLOB" && column.name != "note_key_sealed" {
+            if column.kind == "BLOB" && !column.name.ends_with("_sealed") {
                 break_it("_ids", Value::Bytes(15));
             }
             if column.name.ends_with("_at") {
@@ -392,6 +411,8 @@ pub fn of_sqlite(tables: &[Table]) -> Vec<Broken> {
             vec![("operator_note", Value::Sql("'a' || char(0) || hex(zeroblob(4000))".to_owned()))],
         ),
         broken("api_tokens", "ck_tokens_secret_sha256", vec![("secret_sha256", nul(&"e".repeat(64)))]),
+        broken("master_keys", "ck_master_keys_fingerprint", vec![("fingerprint", nul(&"a".repeat(64)))]),
+        broken("provider_credentials", "ck_credentials_field", vec![("field", nul("a"))]),
         broken("audit_events", "ck_events_hash", vec![("hash", nul(&"b".repeat(64)))]),
         broken(
             "inventory_items",
@@ -428,6 +449,15 @@ pub fn references() -> Vec<Broken> {
             "fk_connections_provider": "managed_environment_id" = SISTER, "provider_key" = SECOND_PROVIDER;
             "fk_connections_directory": "directory_id" = "dir-2";
             "fk_connections_directory": "provider_key" = SECOND_PROVIDER, "directory_id" = "dir-1";
+        }
+        "provider_credentials" {
+            "fk_credentials_connection": "provider_connection_id" = connection_of(SISTER);
+            "fk_credentials_connection": "provider_connection_id" = connection_of(FOREIGN);
+            "fk_credentials_connection": "managed_environment_id" = SISTER;
+            "fk_credentials_connection": "workspace_id" = OTHER_WORKSPACE;
+            "fk_credentials_connection": "provider_key" = SECOND_PROVIDER;
+            "fk_credentials_connection": "provider_connection_id" = NOTHING;
+            "fk_credentials_master_key": "master_key_version" = 999_999;
         }
         "operation_runs" {
             "fk_runs_environment": "managed_environment_id" = FOREIGN;

@@ -256,7 +256,8 @@ async fn policies(raw: &mut Raw, name: &str) -> Result<Vec<(String, String)>, sq
 async fn sqlite(raw: &mut Raw, name: &str) -> Result<Table, sqlx::Error> {
     let mut table = Table { name: name.to_owned(), ..Table::default() };
     let sql = is(raw.value(&format!("SELECT sql FROM sqlite_schema WHERE name = '{name}'")).await?);
-    assert!(sql.ends_with(") STRICT"), "`{name}` is not a strict table");
+    // A single number as the key would be the row's own number, which SQLite makes up where none is given.
+    assert!(sql.ends_with(") STRICT") || sql.ends_with(") STRICT, WITHOUT ROWID"), "`{name}` is not a strict table");
     let info = format!("SELECT name, type, \"notnull\", dflt_value FROM pragma_table_xinfo('{name}')");
     for row in raw.rows(&info).await? {
         let [name, kind, required, default] = cells(row);
@@ -312,6 +313,7 @@ fn constraints(sql: &str) -> Vec<(String, String)> {
         .skip(1)
         .filter_map(|piece| {
             let (name, text) = piece.split_once(char::is_whitespace)?;
+            let text = text.strip_suffix(", WITHOUT ROWID").unwrap_or(text);
             let text = one_line(text.strip_suffix("\n) STRICT").unwrap_or(text));
             Some((name.to_owned(), text.trim_end_matches(',').to_owned()))
         })

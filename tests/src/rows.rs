@@ -269,6 +269,10 @@ pub fn valid(table: &str) -> Row {
             .with("issuer", "https://id.example/")
             .with("subject", format!("subject-{}", fresh()))
             .with("user_id", MEMBER),
+        "master_keys" => row
+            .with("version", i64::try_from(fresh()).unwrap_or(i64::MAX).saturating_add(1_000))
+            .with("fingerprint", "a".repeat(64))
+            .with("created_at", THEN),
         "managed_environments" => registered(row).with("display_name", "An environment"),
         "workspace_memberships" => changing(row)
             .with("workspace_id", WORKSPACE)
@@ -288,9 +292,17 @@ pub fn valid(table: &str) -> Row {
             .with("status", "enabled")
             .with("is_default", false)
             .with("health_status", "unknown"),
+        "provider_credentials" => changing(here(row))
+            .with("workspace_id", WORKSPACE)
+            .with("provider_key", PROVIDER)
+            .with("provider_connection_id", connection_of(ENVIRONMENT))
+            .with("field", format!("field_{}", fresh()))
+            .with("data_key_sealed", Value::Bytes(72))
+            .with("value_sealed", Value::Bytes(50))
+            .with("master_key_version", 1),
         "operation_runs" => here(registered(row))
             .with("operation_type", "inventory.collect")
-            .with("scope_key", "fake:dir-1")
+            .with("scope_key", format!("fake:dir-{}", fresh()))
             .with("status", "queued"),
         "baseline_profiles" => registered(row).with("display_name", "A profile"),
         "baseline_snapshots" => registered(row).with("baseline_profile_id", profile_of(WORKSPACE)),
@@ -412,6 +424,7 @@ pub async fn world(database: &TestDatabase) -> Result<Raw, Error> {
 /// What the database says.
 pub async fn fill(raw: &mut Raw) -> Result<(), Error> {
     fill_foundation(raw).await?;
+    valid("master_keys").with("version", 1).insert(raw).await?;
     for (workspace, environment) in ENVIRONMENTS {
         let binding = valid("provider_resource_bindings").with("workspace_id", workspace);
         let binding = binding.with("managed_environment_id", environment);

@@ -1,15 +1,16 @@
 //! Which tables are the platform's and which are tenants': the one list that every rule about tables takes.
 
 /// Tables that are nobody's: the one list of exceptions from the rules for tenants' tables.
-pub const PLATFORM_TABLES: [&str; 4] = ["workspaces", "users", "api_tokens", "user_identities"];
+pub const PLATFORM_TABLES: [&str; 5] = ["workspaces", "users", "api_tokens", "user_identities", "master_keys"];
 
 /// Tables whose rows belong to a workspace.
-pub const TENANT_TABLES: [&str; 15] = [
+pub const TENANT_TABLES: [&str; 16] = [
     "managed_environments",
     "workspace_memberships",
     "environment_entitlements",
     "environment_directories",
     "provider_connections",
+    "provider_credentials",
     "operation_runs",
     "inventory_items",
     "baseline_profiles",

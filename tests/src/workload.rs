@@ -13,6 +13,7 @@ use provident::binding::{
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
+use provident::provider_credential::ProviderCredentials;
 use provident::registry::{RecordRef, RegistryItem, RegistryLine};
 use provident::service::{Auditor, BulkCreate, Named, NewToken};
 use provident_identity::ResolutionMode;
@@ -49,6 +50,7 @@ pub async fn every_operation_of(world: &Installation, tenant: &Tenant) {
     inventory(world, tenant).await;
     let ended = decisions(world, tenant).await;
     look_ups(world, tenant, &ended).await;
+    provider_credentials(world, tenant).await;
     audit(world, tenant).await;
     people(world, tenant).await;
 }
@@ -314,8 +316,28 @@ async fn people(world: &Installation, tenant: &Tenant) {
     service.environments(owner, &slug.parse().unwrap(), page).await.unwrap();
 }
 
+/// Credentials of a connection: set, and in the place of what they were.
+async fn provider_credentials(world: &Installation, tenant: &Tenant) {
+    for value in ["first", "second"] {
+        let mut fields = ProviderCredentials::default();
+        fields.insert("api_key", value.parse().unwrap());
+        let id = id_of(tenant, CONNECTION);
+        let set = world.service.set_provider_credentials(tenant.manager, &tenant.workspace, id, &fields).await.unwrap();
+        assert_eq!(set.credential_fields, ["api_key"]);
+    }
+}
+
+/// Another master key in the place of the first, with all that lies under it.
+async fn master_key(world: &Installation) {
+    let rotation = world.service.rotate_master_key(&plane()).await.unwrap();
+    assert_eq!((rotation.retired.as_slice(), rotation.unopened.len()), (&[1][..], 0));
+    let states = world.service.master_key_status(&plane()).await.unwrap();
+    assert_eq!(states.len(), 2);
+}
+
 async fn platform(world: &Installation) {
     let page = PageRequest::default();
+    master_key(world).await;
     world.service.clean_up(&plane()).await.unwrap();
     assert_eq!(world.service.workspaces(&plane(), page).await.unwrap().items.len(), 2);
     assert!(world.service.users(&plane(), page).await.unwrap().items.len() > 5);

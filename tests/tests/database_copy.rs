@@ -8,6 +8,7 @@ use std::process::Command;
 
 use provident::binding::{Note, SupersedeBinding};
 use provident::page::PageRequest;
+use provident::provider_credential::ProviderCredentials;
 use provident::service::{Auditor, NewToken, Service, Settings};
 use provident::store::{COPIED_TABLES, Kind};
 use provident_identity::ResolutionMode;
@@ -53,6 +54,10 @@ async fn lived_in(world: &Installation) {
     world.service.link_identity(&plane(), acme.manager.user_id(), "https://id.example/", "Ünïcödé").await.unwrap();
     world.snapshot(acme, rows_id(1), rows_id(2), &[acme.environment_id]).await;
     world.connection(acme, acme.environment_id, "fake", rows_id(3)).await;
+    let mut fields = ProviderCredentials::default();
+    fields.insert("api_key", "a key".parse().unwrap());
+    let (workspace, connection) = (&acme.workspace, rows_id(3));
+    world.service.set_provider_credentials(acme.manager, workspace, connection, &fields).await.unwrap();
     let mut raw = world.raw().await;
     for table in ["operation_runs", "policy_versions", "inventory_items"] {
         world.row(acme, acme.environment_id, table).insert(&mut raw).await.unwrap();

@@ -7,7 +7,7 @@ use provident_tests::catalog::{self, Table};
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines};
 use provident_tests::role::{application, begin_in};
 use provident_tests::rows::{
-    ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, WORKSPACE, fresh_key, valid, world,
+    ENVIRONMENT, FOREIGN, LATER, MEMBER, OTHER_WORKSPACE, Row, WORKSPACE, connection_of, fresh_key, valid, world,
 };
 use uuid::Uuid;
 
@@ -28,7 +28,8 @@ async fn full(database: &TestDatabase) -> Raw {
         let binding = of(BINDINGS);
         let keyed = valid("idempotency_keys").with("workspace_id", workspace);
         let keyed = keyed.with("binding_id", binding.value("id").clone());
-        for row in [&binding, &of("audit_events"), &keyed] {
+        let secret = of("provider_credentials").with("provider_connection_id", connection_of(environment));
+        for row in [&binding, &of("audit_events"), &keyed, &secret] {
             row.insert(&mut raw).await.unwrap();
         }
     }

@@ -57,7 +57,7 @@ fn going_down_refuses_to_lose_decisions_and_workspaces() {
         let mut raw = database.raw().await;
         assert!(raw.value("SELECT count(*) FROM provider_resource_bindings").await.unwrap().unwrap() != "0");
         raw.close().await.unwrap();
-        for unknown in [-1, 7, 99] {
+        for unknown in [-1, 8, 99] {
             assert_eq!(down(&database, unknown, true, true).await, Err("unknown-migration"));
         }
         // What is about rules only loses nothing.
