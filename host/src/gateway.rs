@@ -118,3 +118,6 @@ impl Gateway {
         self.0.ids.random::<1>().map_or(0, |bytes| bytes.first().copied().unwrap_or(0))
     }
 }
+
+#[cfg(test)]
+mod tests;

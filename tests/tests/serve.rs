@@ -301,6 +301,8 @@ fn the_file_says_where_the_data_lies_to_every_command() {
     }
 }
 
+const PROVIDER: &str = "provider-settings-invalid";
+
 #[test]
 fn what_no_setting_takes_is_refused_by_name_and_its_value_is_not_said() {
     let site = Site::ready();
@@ -316,6 +318,12 @@ fn what_no_setting_takes_is_refused_by_name_and_its_value_is_not_said() {
         ("database_url = \"mysql://s3cret\"", "database-url-invalid", "sqlite:PATH"),
         ("otel_endpoint = \"s3cret\"", "bad-setting", "otel_endpoint"),
         ("issuer = \"s3cret\"", "bad-setting", "issuer"),
+        ("provider = \"s3cret\"", "bad-setting", "[[provider]]"),
+        ("[[provider]]\nkey = \"s3cret\"\napi_url = \"https://x.test\"", PROVIDER, "provider 1: `key`"),
+        ("[[provider]]\nkey = \"fake\"\nsecret = \"s3cret\"", PROVIDER, "provider 1: takes `key`"),
+        ("[[provider]]\nkey = \"fake\"\napi_url = \"http://s3cret.test\"", PROVIDER, "provider 1: `api_url`"),
+        ("[[provider]]\nkey = \"fake\"\napi_url = \"https://ada:s3cret@x.test\"", PROVIDER, "provider 1: `api_url`"),
+        ("[[provider]]\nkey = \"fake\"\ntoken_url = \"https://s3cret.test\"", PROVIDER, "no `token_url`"),
         ("\ndatabase_url = \"s3cret", "config-malformed", "line 2"),
     ] {
         let file = site.file("provident.toml", text);

@@ -124,4 +124,16 @@ pub(in crate::gateway) mod tests {
             deadline: Instant::now(),
         }
     }
+
+    impl OperationContext {
+        /// The same at another provider, in a directory.
+        pub(in crate::gateway) fn at(self, provider_key: &str, directory_id: Option<&str>) -> Self {
+            Self { provider_key: provider_key.to_owned(), directory_id: directory_id.map(str::to_owned), ..self }
+        }
+
+        /// The same until so long from now.
+        pub(in crate::gateway) fn lasting(self, time: std::time::Duration) -> Self {
+            Self { deadline: Instant::now() + time, ..self }
+        }
+    }
 }

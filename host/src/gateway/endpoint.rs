@@ -175,3 +175,110 @@ impl Endpoints {
         self.0.get(provider_key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::contract::Contract;
+    use super::*;
+
+    static NO_CONTRACTS: [Contract; 0] = [];
+
+    static CLOUD: ProviderApi = ProviderApi {
+        provider_key: "cloud",
+        api_url: Some("https://cloud.test/api"),
+        auth: Auth::ClientCredentials {
+            name: "cloud.token",
+            token_url: "https://login.test/{directory}/token",
+            scope: "",
+            id_field: "id",
+            secret_field: "secret",
+        },
+        contracts: &NO_CONTRACTS,
+    };
+
+    static SHOP: ProviderApi = ProviderApi {
+        provider_key: "shop",
+        api_url: None,
+        auth: Auth::Bearer { field: "key" },
+        contracts: &NO_CONTRACTS,
+    };
+
+    /// Settings of providers: key, place, place of tokens; nothing is not said.
+    fn judged(said: &[[&str; 3]]) -> Result<Endpoints, EndpointError> {
+        let url = |text: &str| Some(text.to_owned()).filter(|text| text != "-");
+        let settings = said.iter().map(|[key, api_url, token_url]| EndpointSettings {
+            key: (*key).to_owned(),
+            api_url: url(api_url),
+            token_url: url(token_url),
+        });
+        Endpoints::new([&CLOUD, &SHOP], &settings.collect::<Vec<_>>())
+    }
+
+    /// Where a path is at a provider, and where it gives tokens.
+    fn places(endpoints: &Endpoints, key: &str) -> [Option<String>; 2] {
+        let reach = endpoints.reach(key).unwrap();
+        let place = reach.place.as_ref().and_then(|place| place.url("/list?a=b"));
+        let tokens = reach.tokens.as_ref().and_then(|tokens| tokens.url("d"));
+        [place, tokens].map(|url| Some(url?.as_str().to_owned()))
+    }
+
+    #[test]
+    fn each_provider_is_at_its_usual_place_unless_the_settings_say_otherwise() {
+        let own = |text: &str| Some(text.to_owned());
+        let usual = Endpoints::new([&CLOUD, &SHOP], &[]).unwrap();
+        assert_eq!(
+            places(&usual, "cloud"),
+            [own("https://cloud.test/api/list?a=b"), own("https://login.test/d/token")]
+        );
+        assert_eq!(places(&usual, "shop"), [None, None]);
+        assert!(usual.reach("other").is_none());
+
+        let moved = judged(&[
+            ["cloud", "http://127.0.0.1:7/", "http://[::1]/x/{directory}"],
+            ["shop", "https://shop.test/a/b/", "-"],
+        ])
+        .unwrap();
+        assert_eq!(places(&moved, "cloud"), [own("http://127.0.0.1:7/list?a=b"), own("http://[::1]/x/d")]);
+        assert_eq!(places(&moved, "shop"), [own("https://shop.test/a/b/list?a=b"), None]);
+        let half = judged(&[["cloud", "-", "https://login.test/one"]]).unwrap();
+        assert_eq!(places(&half, "cloud"), [own("https://cloud.test/api/list?a=b"), own("https://login.test/one")]);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused_by_their_place_and_what_is_wrong() {
+        let good = "https://x.test";
+        for (said, number, why) in [
+            (vec![["other", good, "-"]], 1, InvalidEndpoint::Key),
+            (vec![["cloud", "-", "-"]], 1, InvalidEndpoint::Members),
+            (vec![["cloud", good, "-"], ["cloud", "-", good]], 2, InvalidEndpoint::Repeated),
+            (vec![["cloud", good, "-"], ["shop", good, good]], 2, InvalidEndpoint::NoTokens),
+        ] {
+            assert_eq!(judged(&said).unwrap_err(), EndpointError { number, why }, "{said:?}");
+        }
+        for url in [
+            "",
+            "x",
+            "x.test",
+            "http://x.test",
+            "http://localhost",
+            "http://10.0.0.1",
+            "http://127.0.0.1.x.test",
+            "ftp://127.0.0.1",
+            "file:///etc/x",
+            "https://user@x.test",
+            "https://user:word@x.test",
+            "https://x.test?query",
+            "https://x.test/?",
+            "https://x.test#part",
+        ] {
+            let refused = judged(&[["cloud", url, "-"]]).unwrap_err();
+            assert_eq!(refused.why, InvalidEndpoint::ApiUrl, "{url}");
+            let refused = judged(&[["cloud", "-", url]]).unwrap_err();
+            assert_eq!(refused.why, InvalidEndpoint::TokenUrl, "{url}");
+        }
+        for url in ["https://{directory}.x.test", "https://x.test:{directory}", "https://x.test/?d={directory}"] {
+            let refused = judged(&[["cloud", "-", url]]).unwrap_err();
+            assert_eq!(refused.why, InvalidEndpoint::TokenUrl, "{url}");
+        }
+    }
+}

@@ -113,3 +113,97 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// Outcomes and their reasons, one line for each run of statuses with one reason.
+    fn table(asked: Asked) -> String {
+        let mut text = String::new();
+        let mut first = 100;
+        for status in 100..=599 {
+            let reason = Outcome::Status(status).reason(asked);
+            if status == 599 || Outcome::Status(status + 1).reason(asked) != reason {
+                let range = if first == status { format!("{status}") } else { format!("{first}-{status}") };
+                writeln!(text, "{range} {}", reason.as_str()).unwrap();
+                first = status + 1;
+            }
+        }
+        for broken in [Broken::Unreachable, Broken::Cut, Broken::TimedOut, Broken::TooLarge] {
+            writeln!(text, "{broken:?} {}", Outcome::Broken(broken).reason(asked).as_str()).unwrap();
+        }
+        writeln!(text, "Malformed {}", Outcome::Malformed.reason(asked).as_str()).unwrap();
+        text
+    }
+
+    #[test]
+    fn every_outcome_has_the_agreed_reason() {
+        let of_contracts = "\
+            100-199 provider-refused\n\
+            200-299 response-malformed\n\
+            300-399 redirected\n\
+            400 provider-refused\n\
+            401 credential-rejected\n\
+            402 provider-refused\n\
+            403 permission-denied\n\
+            404 provider-not-found\n\
+            405-407 provider-refused\n\
+            408 provider-timed-out\n\
+            409 provider-refused\n\
+            410 provider-not-found\n\
+            411-428 provider-refused\n\
+            429 provider-throttled\n\
+            430-501 provider-refused\n\
+            502-504 provider-unavailable\n\
+            505-508 provider-refused\n\
+            509 provider-throttled\n\
+            510-599 provider-refused\n\
+            Unreachable provider-unreachable\n\
+            Cut provider-unreachable\n\
+            TimedOut provider-timed-out\n\
+            TooLarge response-too-large\n\
+            Malformed response-malformed\n";
+        assert_eq!(table(Asked::Contract), of_contracts);
+        let of_tokens = of_contracts
+            .replace("400 provider-refused\n401 credential-rejected", "400-401 credential-rejected")
+            .replace("403 permission-denied", "403 credential-rejected");
+        assert_eq!(table(Asked::Token), of_tokens);
+    }
+
+    #[test]
+    fn some_failures_are_of_one_collection_and_all_others_end_everything() {
+        let of_one: Vec<&str> = ReasonCode::ALL
+            .iter()
+            .filter(|&&reason| Failure { reason, contract: "x", status: None }.is_of_one_collection())
+            .map(|reason| reason.as_str())
+            .collect();
+        let expected = [
+            "provider-refused",
+            "permission-denied",
+            "provider-not-found",
+            "response-too-large",
+            "response-malformed",
+            "paging-endless",
+            "paging-elsewhere",
+        ];
+        assert_eq!(of_one, expected);
+    }
+
+    #[test]
+    fn a_message_is_ours_and_short() {
+        for &reason in ReasonCode::ALL {
+            let failure = Failure { reason, contract: "cloud.thingsOfEveryKind", status: Some(503) };
+            assert!(failure.message().len() < 200, "{failure}");
+        }
+        let failure = Failure { reason: ReasonCode::PermissionDenied, contract: "cloud.list", status: Some(403) };
+        let said = "the provider does not allow this with the connection's credentials (cloud.list, status 403)";
+        assert_eq!(failure.message(), said);
+        assert_eq!(
+            Failure { status: None, ..failure }.message(),
+            "the provider does not allow this with the connection's credentials (cloud.list)"
+        );
+    }
+}

@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::SafeUrl;
 use super::contract::{Contract, Link, Paging};
-use super::failure::{Asked, Failure, Outcome};
+use super::failure::Failure;
 use super::json;
-use super::session::{Session, failed};
+use super::session::Session;
 use crate::run::ReasonCode;
 
 /// Longest link to a next page, in bytes.
@@ -24,11 +24,18 @@ pub struct Pages<'a> {
     contract: &'static Contract,
     /// The first page, once it was asked for.
     first: Option<SafeUrl>,
-    /// The page to be read; none before the first and after the last.
-    next: Option<SafeUrl>,
+    next: Next,
     /// Digests of the links of all pages read.
     seen: BTreeSet<[u8; 32]>,
-    over: bool,
+}
+
+/// What is to be read.
+enum Next {
+    First,
+    At(SafeUrl),
+    /// The page that was read names one where none may be.
+    Elsewhere,
+    Nothing,
 }
 
 impl fmt::Debug for Pages<'_> {
@@ -39,7 +46,7 @@ impl fmt::Debug for Pages<'_> {
 
 impl<'a> Pages<'a> {
     pub(super) fn new(session: &'a mut Session, contract: &'static Contract) -> Self {
-        Self { session, contract, first: None, next: None, seen: BTreeSet::new(), over: false }
+        Self { session, contract, first: None, next: Next::First, seen: BTreeSet::new() }
     }
 
     /// The next page, as the provider sent it: one JSON object with a list in it. None after the last one.
@@ -47,35 +54,31 @@ impl<'a> Pages<'a> {
     /// # Errors
     /// [`Failure`]; after it there are no further pages.
     pub async fn next(&mut self) -> Result<Option<String>, Failure> {
-        if self.over {
-            return Ok(None);
-        }
-        self.over = true;
         let Paging::NextLink { items, next, link } = self.contract.paging() else {
             return Err(self.session.fault(self.contract));
         };
-        let url = match self.next.take() {
-            Some(url) => url,
-            None => {
+        let url = match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Nothing => return Ok(None),
+            Next::Elsewhere => return Err(Failure::of(ReasonCode::PagingElsewhere, self.contract)),
+            Next::At(url) => url,
+            Next::First => {
                 let first = self.session.url(self.contract)?;
                 self.first.insert(first).clone()
             }
         };
         self.see(&url)?;
         let page = self.session.read(self.contract, &url).await?;
-        let malformed = || failed(self.contract.name(), Outcome::Malformed, Asked::Contract);
-        let members = json::members(&page).ok_or_else(malformed)?;
         self.session.count_page();
+        let malformed = || Failure::malformed(self.contract);
+        let members = json::members(&page).ok_or_else(malformed)?;
         members.get(items).filter(|list| list.get().starts_with('[')).ok_or_else(malformed)?;
-        let written = match members.get(next).map(|next| next.get()) {
-            None | Some("null") => None,
-            Some(text) => Some(serde_json::from_str::<String>(text).map_err(|_| malformed())?),
+        self.next = match members.get(next).map(|next| next.get()) {
+            None | Some("null") => Next::Nothing,
+            Some(text) => {
+                let written: String = serde_json::from_str(text).map_err(|_| malformed())?;
+                self.follow(&written, link).map_or(Next::Elsewhere, Next::At)
+            }
         };
-        if let Some(written) = written {
-            let elsewhere = self.ended(ReasonCode::PagingElsewhere);
-            self.next = Some(self.follow(&written, link).ok_or(elsewhere)?);
-            self.over = false;
-        }
         Ok(Some(page))
     }
 
@@ -84,7 +87,7 @@ impl<'a> Pages<'a> {
         let most = self.session.most_pages();
         let count = u64::try_from(self.seen.len()).unwrap_or(u64::MAX);
         let is_new = self.seen.insert(Sha256::digest(url.as_str()).into());
-        if is_new && count < most { Ok(()) } else { Err(self.ended(ReasonCode::PagingEndless)) }
+        if is_new && count < most { Ok(()) } else { Err(Failure::of(ReasonCode::PagingEndless, self.contract)) }
     }
 
     /// The next page, if it is where the list is.
@@ -97,9 +100,5 @@ impl<'a> Pages<'a> {
             Link::Path => self.session.url_at(Some(written).filter(|path| path.starts_with('/'))?)?,
         };
         self.first.as_ref().is_some_and(|first| url.is_under(first)).then_some(url)
-    }
-
-    fn ended(&self, reason: ReasonCode) -> Failure {
-        Failure { reason, contract: self.contract.name(), status: None }
     }
 }

@@ -112,7 +112,7 @@ impl Session {
         }
         let url = self.url(contract)?;
         let text = self.read(contract, &url).await?;
-        json::members(&text).ok_or_else(|| failed(contract.name(), Outcome::Malformed, Asked::Contract))?;
+        json::members(&text).ok_or_else(|| Failure::malformed(contract))?;
         Ok(text)
     }
 
@@ -165,8 +165,7 @@ impl Session {
             }
         };
         let mut body = answer.body;
-        String::from_utf8(std::mem::take(&mut *body))
-            .map_err(|_| failed(contract.name(), Outcome::Malformed, Asked::Contract))
+        String::from_utf8(std::mem::take(&mut *body)).map_err(|_| Failure::malformed(contract))
     }
 
     /// What requests are sent with at the moment; not the token that was refused.
@@ -280,6 +279,6 @@ impl Session {
     }
 }
 
-pub(super) fn failed(contract: &'static str, outcome: Outcome, asked: Asked) -> Failure {
+fn failed(contract: &'static str, outcome: Outcome, asked: Asked) -> Failure {
     Failure { reason: outcome.reason(asked), contract, status: outcome.status() }
 }
