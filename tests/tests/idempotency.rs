@@ -453,7 +453,7 @@ fn only_housekeeping_commits_without_an_event_and_it_touches_its_tables_alone() 
         with_and_without,
         [&("host/src/store/audit.rs".to_owned(), 2), &("host/src/store/housekeeping.rs".to_owned(), 2)]
     );
-    assert_eq!(HOUSEKEEPING_TABLES, ["idempotency_keys"]);
+    assert_eq!(HOUSEKEEPING_TABLES, ["idempotency_keys", "run_queue"]);
 }
 
 #[test]
