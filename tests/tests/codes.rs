@@ -5,6 +5,7 @@
 use provident::audit::Fault;
 use provident::error::{HOST_CODES, all_codes};
 use provident::http::problem::HTTP_CODES;
+use provident::run::ReasonCode;
 use provident_identity::{ComponentError, ErrorCode};
 use provident_tests::guard::listing::{files, root};
 use std::collections::BTreeSet;
@@ -92,6 +93,16 @@ fn the_packages_for_node_and_python_have_no_codes_of_their_own() {
 #[test]
 fn every_code_of_the_host_is_documented() {
     documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
+}
+
+#[test]
+fn every_reason_of_a_run_is_documented_with_its_message() {
+    documents("Reasons of runs", ReasonCode::ALL.iter().map(|code| code.as_str()));
+    let document = document();
+    for [code, _, meaning] in rows(&document, "Reasons of runs") {
+        let message = code.parse::<ReasonCode>().unwrap().message();
+        assert!(meaning.starts_with(message), "{code}: {meaning}");
+    }
 }
 
 #[test]

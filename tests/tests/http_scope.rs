@@ -30,7 +30,7 @@ async fn story(engine: Engine, added: impl Fn(&Installation) -> Added) -> (Vec<S
     }
     let mut said = Vec::new();
     let mut aim = Aim::at(acme, acme.environment_id, Uuid::nil(), Uuid::nil());
-    // A binding and an item, made over HTTP like all the rest.
+    // A binding, an item, a connection and a run, made over HTTP like all the rest.
     for (round, (environment, caller)) in
         [(acme.environment_id, 0), (acme.environment_id, 1), (acme.hidden_environment_id, 0)].iter().enumerate()
     {
@@ -38,9 +38,7 @@ async fn story(engine: Engine, added: impl Fn(&Installation) -> Added) -> (Vec<S
         aim.subject = format!("S{round}");
         // What makes something comes first, so that there is something to read.
         let mut all = operations();
-        all.sort_by_key(|operation| {
-            (!operation.changes(), operation.path.contains("{binding_id}"), operation.id.clone())
-        });
+        all.sort_by_key(|operation| (!operation.changes(), operation.is_of_a_record(), operation.id.clone()));
         for operation in all {
             for sample in operation.samples(&aim) {
                 let request = operation.prepared(&sample, &aim);
@@ -73,13 +71,16 @@ fn remember(aim: &mut Aim, operation: &str, reply: &Reply) {
     if !reply.status.is_success() {
         return;
     }
-    let id = match operation {
-        "create_binding" => &reply.json()["binding"]["id"],
-        "list_inventory" => &reply.json()["items"][0]["id"],
+    let answer = reply.json();
+    let (record, id) = match operation {
+        "create_binding" => (&mut aim.binding, &answer["binding"]["id"]),
+        "list_inventory" => (&mut aim.item, &answer["items"][0]["id"]),
+        "create_connection" => (&mut aim.connection, &answer["id"]),
+        "start_operation" => (&mut aim.run, &answer["run"]["id"]),
         _ => return,
     };
     if let Some(id) = id.as_str() {
-        if operation == "create_binding" { aim.binding = id.to_owned() } else { aim.item = id.to_owned() }
+        id.clone_into(record);
     }
 }
 
@@ -155,7 +156,8 @@ fn a_body_has_no_member_of_such_a_name() {
         let owner = Caller::of(&routes, &world.service, acme.owner).await;
         let made = owner.post(&bindings(acme.workspace_id), &decision(acme.environment_id, "M")).await.json();
         let binding = made["binding"]["id"].as_str().unwrap().parse().unwrap();
-        let aim = Aim::at(acme, acme.environment_id, binding, Uuid::nil());
+        let (connection, run) = world.waiting_run(acme, acme.environment_id).await;
+        let aim = Aim::at(acme, acme.environment_id, binding, Uuid::nil()).through(connection, run);
         let before = everything(&world).await;
         let mut held = 0;
         for operation in operations() {
@@ -173,7 +175,7 @@ fn a_body_has_no_member_of_such_a_name() {
                 }
             }
         }
-        assert!(held >= 80, "{held}");
+        assert!(held >= 130, "{held}");
         // Nor has a decision of many.
         for name in ALIASES {
             let mut item = decision(acme.environment_id, "A");
@@ -323,7 +325,7 @@ fn a_legacy_query_opens_nothing_that_is_shut() {
         }
         // Nor does it stand in for the parameter that is asked for.
         let owner = Caller::of(&routes, &world.service, acme.owner).await;
-        for list in ["bindings", "inventory"] {
+        for list in ["bindings", "inventory", "connections", "runs"] {
             let path = format!("/v1/workspaces/{}/{list}", acme.workspace_id);
             for query in &legacy {
                 let reply = owner.send(Method::GET, &format!("{path}?{query}"), None).await;
