@@ -17,6 +17,7 @@ fn pattern(document: &Value, schema: &str, member: &str) -> String {
     let schemas = &document["components"]["schemas"];
     let stated = &schemas[schema]["properties"][member];
     let referred = stated["oneOf"].as_array().and_then(|ways| ways.iter().find_map(|way| way["$ref"].as_str()));
+    let referred = stated["$ref"].as_str().or(referred);
     let named = referred.map_or(stated, |name| &schemas[name.rsplit('/').next().unwrap()]);
     named["pattern"].as_str().unwrap_or_else(|| panic!("no pattern: {schema}.{member}")).to_owned()
 }
