@@ -406,6 +406,8 @@ fn tables_named(statement: &str) -> Vec<String> {
     let words: Vec<&str> = statement.split(|c: char| c.is_whitespace() || "(),;".contains(c)).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let follows = ["from", "into", "update", "join", "table"];
+    // FOR UPDATE SKIP LOCKED names none.
+    let words: Vec<&str> = words.into_iter().filter(|word| *word != "SKIP" && *word != "LOCKED").collect();
     let named = words.windows(2).filter(|pair| follows.contains(&pair[0].to_ascii_lowercase().as_str()));
     named.map(|pair| pair[1].to_owned()).collect()
 }
