@@ -466,6 +466,10 @@ pub fn references() -> Vec<Broken> {
             "fk_runs_connection": "provider_key" = SECOND_PROVIDER, "provider_connection_id" = connection_of(ENVIRONMENT);
             "fk_runs_initiator": "initiated_by_user_id" = STRANGER;
         }
+        "run_queue" {
+            "fk_queue_run": "run_id" = NOTHING;
+            "fk_queue_run": "workspace_id" = OTHER_WORKSPACE;
+        }
         "baseline_profiles" { "fk_profiles_workspace": "workspace_id" = NOTHING; }
         "baseline_snapshots" { "fk_snapshots_profile": "baseline_profile_id" = profile_of(OTHER_WORKSPACE); }
         "baseline_assignments" {

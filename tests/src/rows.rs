@@ -269,6 +269,7 @@ pub fn valid(table: &str) -> Row {
             .with("issuer", "https://id.example/")
             .with("subject", format!("subject-{}", fresh()))
             .with("user_id", MEMBER),
+        "run_queue" => row.with("workspace_id", WORKSPACE).with("run_id", run_of(ENVIRONMENT)).with("due_at", LATER),
         "master_keys" => row
             .with("version", i64::try_from(fresh()).unwrap_or(i64::MAX).saturating_add(1_000))
             .with("fingerprint", "a".repeat(64))

@@ -1,7 +1,8 @@
 //! Which tables are the platform's and which are tenants': the one list that every rule about tables takes.
 
 /// Tables that are nobody's: the one list of exceptions from the rules for tenants' tables.
-pub const PLATFORM_TABLES: [&str; 5] = ["workspaces", "users", "api_tokens", "user_identities", "master_keys"];
+pub const PLATFORM_TABLES: [&str; 6] =
+    ["workspaces", "users", "api_tokens", "user_identities", "master_keys", "run_queue"];
 
 /// Tables whose rows belong to a workspace.
 pub const TENANT_TABLES: [&str; 16] = [
@@ -22,6 +23,9 @@ pub const TENANT_TABLES: [&str; 16] = [
     "audit_heads",
     "idempotency_keys",
 ];
+
+/// Tables whose rows go when they have had their time; nothing else is ever deleted.
+pub const PASSING_TABLES: [&str; 2] = ["idempotency_keys", "run_queue"];
 
 /// Every table of the schema.
 pub fn all() -> impl Iterator<Item = &'static str> {

@@ -2,6 +2,7 @@
 //! statements and hold each to a rule. A new operation, or a new way through an old one, is added here, with its noun.
 #![expect(clippy::unwrap_used, reason = "a test whose workload is refused fails, and says why")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use provident::actor::SystemActor;
@@ -10,17 +11,22 @@ use provident::binding::{
     Binding, BindingFilter, CreateBinding, LegacySubjectKey, Note, ResourceRef, RevokeBinding, Sources, SubjectRef,
     SupersedeBinding,
 };
+use provident::connection::UpdateConnection;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
 use provident::provider_credential::ProviderCredentials;
-use provident::registry::{RecordRef, RegistryItem, RegistryLine};
+use provident::registry::{RecordRef, RegistryItem, RegistryLine, RunOutcome};
+use provident::run::{ConnectionChoice, OperationType, RunFilter, StartOperation};
 use provident::service::{Auditor, BulkCreate, Named, NewToken};
+use provident::worker::{Worker, WorkerSettings};
 use provident_identity::ResolutionMode;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::installation::{Installation, Tenant, exclusion, key, plane, widget};
+use crate::provider::{self, through};
+use crate::stand_in::{StandIn, fake};
 
 const CONNECTION: u128 = 0xc0;
 const RUN: u128 = 0xd0;
@@ -51,6 +57,7 @@ pub async fn every_operation_of(world: &Installation, tenant: &Tenant) {
     let ended = decisions(world, tenant).await;
     look_ups(world, tenant, &ended).await;
     provider_credentials(world, tenant).await;
+    operations(world, tenant).await;
     audit(world, tenant).await;
     people(world, tenant).await;
 }
@@ -324,6 +331,54 @@ async fn provider_credentials(world: &Installation, tenant: &Tenant) {
         let id = id_of(tenant, CONNECTION);
         let set = world.service.set_provider_credentials(tenant.manager, &tenant.workspace, id, &fields).await.unwrap();
         assert_eq!(set.credential_fields, ["api_key"]);
+    }
+}
+
+/// Connections in an environment of their own, and runs: waited on, worked on, ended and cancelled; one that takes so long that
+/// its lease has to be moved on, and one that no longer finds what was there.
+async fn operations(world: &Installation, tenant: &Tenant) {
+    let (service, page) = (&world.service, PageRequest::default());
+    let (owner, at, there) = (tenant.owner, &tenant.workspace, tenant.hidden_environment_id);
+    let (stand_in, held) = (StandIn::start(), fake::invented(1, 20));
+    stand_in.api_key(provider::API_KEY, &held);
+    let first = world.fake_connection(tenant, there, provider::API_KEY).await;
+    let second = world.bare_connection(tenant, there, None).await;
+    service.make_default_connection(owner, at, second).await.unwrap();
+    service.disable_connection(owner, at, second, true).await.unwrap();
+    service.enable_connection(owner, at, second).await.unwrap();
+    let by_default = ConnectionChoice::DefaultOf(fake::KEY.to_owned());
+    let start = StartOperation { operation_type: OperationType::HealthCheck, connection: by_default };
+    let waiting = service.start_operation(owner, at, there, &start).await.unwrap().run;
+    service.start_operation(owner, at, there, &through(OperationType::HealthCheck, first)).await.unwrap_err();
+    for filter in [
+        RunFilter::default(),
+        RunFilter { active: true, ..RunFilter::default() },
+        RunFilter { operation_type: Some(waiting.operation_type.clone()), active: false },
+    ] {
+        assert_eq!(service.runs(owner, at, there, &filter, page).await.unwrap().items.first(), Some(&waiting));
+    }
+    service.cancel_run(owner, at, waiting.id).await.unwrap();
+    let known = UpdateConnection { directory_id: Some(mine(tenant, "directory")), ..UpdateConnection::default() };
+    service.update_connection(owner, at, first, &known).await.unwrap();
+
+    let settings = WorkerSettings { lease: Duration::from_millis(200), grace: Duration::ZERO };
+    let worker = Worker::new(Arc::clone(service), provider::gateway(&stand_in), settings);
+    let gone = held.ids("widgets").first().unwrap().clone();
+    for (operation, delay) in
+        [(OperationType::HealthCheck, 200), (OperationType::InventoryCollect, 0), (OperationType::InventoryCollect, 0)]
+    {
+        stand_in.set_delay(Duration::from_millis(delay));
+        let run = service.start_operation(owner, at, there, &through(operation, first)).await.unwrap().run;
+        assert!(worker.work_once().await.unwrap());
+        let done = service.run(owner, at, run.id).await.unwrap();
+        assert_eq!(done.outcome, Some(RunOutcome::Succeeded), "{:?}", done.message);
+        let _ = held.remove("widgets", &gone);
+    }
+    assert!(!worker.work_once().await.unwrap());
+    assert_eq!(service.connections_in(owner, at, there, None, page).await.unwrap().items.len(), 2);
+    service.connection(owner, at, first).await.unwrap();
+    for named in [Named::Connection(first), Named::Run(waiting.id)] {
+        service.stands(owner, at, named, Capability::ProviderView, None).await.unwrap();
     }
 }
 

@@ -402,6 +402,77 @@ fn the_master_key_is_in_its_file_and_nowhere_else() {
     });
 }
 
+/// A connection to the invented provider, by its id.
+fn connection_of(owner: &Person<'_>) -> String {
+    let place = ["--as", &owner.id, "--workspace", &owner.workspace, "--environment", &owner.environment];
+    let words = [&["connection", "create"], &place[..], &["--provider", "fake", "--name", "A way"]].concat();
+    owner.site.json(words)["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_a_connection_logs_in_with_is_sealed_in_its_row_and_is_nowhere_else() {
+    on_both_engines_empty(|database| async move {
+        let site = Site::on(database);
+        let _ = site.run(["init"]).ok();
+        let owner = site.tenant("acme");
+        let connection = connection_of(&owner);
+        let person = ["--as", &owner.id, "--workspace", &owner.workspace];
+        let set = |input: &Value| {
+            let words = [&["credential", "set"], &person[..], &[&connection]].concat();
+            site.run_with(words, input.to_string())
+        };
+        let (kept, replaced) = (canary("api-key"), canary("api-key-before"));
+        let refused = ["of-another-field", "too-long", "steering", "no-text", "as-a-name"].map(canary);
+        let mut ran = vec![set(&json!({ "api_key": replaced })), set(&json!({ "api_key": kept }))];
+        assert!(ran.iter().all(|ran| ran.ok().contains("api_key, set ")), "{ran:?}");
+        for (input, code) in [
+            (json!({ "api_key": refused[0], "client_secret": refused[0] }), "credential-fields-mismatch"),
+            (json!({ "api_key": refused[1].repeat(200) }), "bad-credential-value"),
+            (json!({ "api_key": format!("{}\n", refused[2]) }), "bad-credential-value"),
+            (json!({ "api_key": [refused[3]] }), "bad-credential-value"),
+            (json!({ refused[4].clone(): "api_key" }), "credential-fields-mismatch"),
+            (json!([refused[3]]), "malformed-request"),
+        ] {
+            let failed = set(&input);
+            assert!(failed.code == 3 && failed.stderr.starts_with(code), "{failed:?}");
+            ran.push(failed);
+        }
+        ran.push(site.run(["master-key", "rotate"]));
+        ran.push(site.run(["master-key", "status"]));
+        ran.push(site.run([&["connection", "show"], &person[..], &[&connection]].concat()));
+        ran.push(site.run(["audit", "export", "--system", "--workspace", &owner.workspace]));
+        let canaries = [&[kept, replaced][..], &refused].concat();
+        for ran in &ran {
+            silent(ran, &canaries);
+        }
+        for canary in &canaries {
+            assert_eq!(columns_with(&site, canary).await, Vec::<String>::new());
+        }
+        for (path, held) in bytes_on_disk(&site) {
+            for canary in &canaries {
+                assert!(!holds(&held, canary), "{canary} in {}", path.display());
+            }
+        }
+    });
+}
+
+#[test]
+fn what_a_connection_logs_in_with_is_taken_from_no_argument_and_no_variable() {
+    let site = Site::ready();
+    let owner = site.tenant("acme");
+    let connection = connection_of(&owner);
+    let words = ["credential", "set", "--as", &owner.id, "--workspace", &owner.workspace, &connection];
+    for more in [&["api_key=x"] as &[&str], &["--api-key", "x"], &["--fields", "{}"]] {
+        assert_eq!(site.run([&words[..], more].concat()).code, 2, "{more:?}");
+    }
+    let mut with = command(site.arguments(words));
+    for variable in ["API_KEY", "PROVIDENT_API_KEY", "PROVIDENT_CREDENTIAL", "PROVIDENT_FIELDS"] {
+        with.env(variable, r#"{"api_key":"x"}"#);
+    }
+    let ran = run_command(&mut with, b"");
+    assert!(ran.code == 3 && ran.stderr.starts_with("malformed-request"), "{ran:?}");
+}
+
 /// The ways the leaking program knows; none is the program as it is, by way of the same detour.
 const WAYS: [&str; 4] = ["", "audit", "error", "debug"];
 

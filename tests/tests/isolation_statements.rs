@@ -10,7 +10,7 @@ use provident_tests::catalog::{self, Table};
 use provident_tests::database::{Engine, Raw, TestDatabase};
 use provident_tests::installation::{Installation, Tenant, plane};
 use provident_tests::role::{application, begin_in};
-use provident_tests::rows::{fresh_id, valid};
+use provident_tests::rows::{LATER, fresh_id, valid};
 use provident_tests::workload::{every_operation, every_operation_of};
 use uuid::Uuid;
 
@@ -249,6 +249,10 @@ async fn a_statement_that_forgets_its_workspace_answers_with_nothing_of_another(
         oddities(&world, tenant).await;
     }
     let mut admin = world.raw().await;
+    for tenant in [&world.acme, &world.rival] {
+        let run = world.row(tenant, tenant.environment_id, "operation_runs").with("status", "running");
+        run.with("started_at", LATER).insert(&mut admin).await.unwrap();
+    }
     let tables: Vec<Table> = catalog::read(&mut admin).await.unwrap().into_iter().filter(Table::is_tenants).collect();
     let canaries = canaries(&mut admin, &tables, world.rival.workspace_id).await;
     assert!(canaries.len() > 100, "{} canaries", canaries.len());

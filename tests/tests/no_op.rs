@@ -5,6 +5,7 @@
 use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, SubjectRef, SupersedeBinding};
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
+use provident::run::OperationType;
 use provident_identity::ResolutionMode;
 use provident_tests::api::token;
 use provident_tests::catalog;
@@ -40,6 +41,9 @@ async fn furnish(world: &Installation) {
         world.row(acme, acme.environment_id, table).insert(&mut raw).await.unwrap();
     }
     raw.close().await.unwrap();
+    // With credentials, and a run that waits.
+    let connection_id = world.fake_connection(acme, acme.environment_id, "a-key").await;
+    world.start(acme, OperationType::HealthCheck, connection_id).await;
     token(&world.service, acme.manager.user_id(), None, false).await;
     world.service.link_identity(&plane(), acme.manager.user_id(), "https://id.example/", "manager").await.unwrap();
     let mut keyed = exclusion(&key("keyed"));

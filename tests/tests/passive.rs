@@ -3,21 +3,27 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use provident::actor::{Actor, SystemActor};
 use provident::audit::Operation;
 use provident::binding::{BindingFilter, CreateBinding, Note, ResourceRef, SubjectRef, SupersedeBinding};
+use provident::connection::{CreateConnection, UpdateConnection};
 use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
+use provident::registry::RunOutcome;
+use provident::run::{OperationType, RunFilter};
 use provident::service::{Auditor, Named, NewToken, Service};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, TestDatabase};
 use provident_tests::guard::listing;
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
+use provident_tests::provider;
 use provident_tests::role::{TestRole, url_as};
+use provident_tests::stand_in::{StandIn, fake};
 use provident_tests::workload::customer;
 use uuid::Uuid;
 
@@ -52,7 +58,7 @@ fn operations() -> Vec<(String, String)> {
 }
 
 /// Does every operation that is not about bindings; answers their names.
-async fn everything_else_done(world: &Installation, service: &Service) -> BTreeSet<&'static str> {
+async fn everything_else_done(world: &Installation, service: &Arc<Service>) -> BTreeSet<&'static str> {
     let (acme, page) = (&world.acme, PageRequest::default());
     let (owner, at, here) = (acme.owner, &acme.workspace, acme.environment_id);
     service.verify_audit(Auditor::Member(owner), at, None).await.unwrap().unwrap();
@@ -87,6 +93,7 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
     service.finish_sync(&sync).await.unwrap();
     service.clean_up(&plane()).await.unwrap();
     credentials_used(service, mirrored).await;
+    provider_worked_with(world, service).await;
     // And refused.
     service.create_environment(acme.readonly, at, "No").await.unwrap_err();
     service.add_member(world.stranger, at, user, Role::Owner).await.unwrap_err();
@@ -127,6 +134,21 @@ async fn everything_else_done(world: &Installation, service: &Service) -> BTreeS
         "link_identity",
         "end_identity",
         "identities",
+        "create_connection",
+        "update_connection",
+        "make_default_connection",
+        "enable_connection",
+        "disable_connection",
+        "connections_in",
+        "connection",
+        "set_provider_credentials",
+        "start_operation",
+        "start_automatic_operation",
+        "runs",
+        "run",
+        "cancel_run",
+        "rotate_master_key",
+        "master_key_status",
     ])
 }
 
@@ -143,6 +165,43 @@ async fn credentials_used(service: &Service, user_id: Uuid) {
     service.end_identity(&plane(), "issuer", "subject").await.unwrap();
     let backend = service.create_service_user(&plane(), "A backend").await.unwrap().id;
     service.disable_user(&plane(), backend).await.unwrap();
+}
+
+/// Connections, runs and the work on them: what is collected is bound already.
+async fn provider_worked_with(world: &Installation, service: &Arc<Service>) {
+    let (acme, page) = (&world.acme, PageRequest::default());
+    let (who, at, there) = (acme.owner, &acme.workspace, acme.hidden_environment_id);
+    let stand_in = StandIn::start();
+    stand_in.api_key(provider::API_KEY, &fake::invented(1, 10));
+    let request = CreateConnection {
+        provider_key: fake::KEY.to_owned(),
+        display_name: "A connection".to_owned(),
+        ..CreateConnection::default()
+    };
+    let id = service.create_connection(who, at, there, &request).await.unwrap().id;
+    let other = service.create_connection(who, at, there, &request).await.unwrap().id;
+    let renamed = UpdateConnection { display_name: Some("Renamed".to_owned()), ..UpdateConnection::default() };
+    service.update_connection(who, at, id, &renamed).await.unwrap();
+    service.make_default_connection(who, at, other).await.unwrap();
+    service.disable_connection(who, at, id, false).await.unwrap();
+    service.enable_connection(who, at, id).await.unwrap();
+    service.connections_in(who, at, there, None, page).await.unwrap();
+    service.connection(who, at, id).await.unwrap();
+    let fields = provider::credentials(&[("api_key", provider::API_KEY)]);
+    service.set_provider_credentials(who, at, id, &fields).await.unwrap();
+    let worker = provider::worker(service, &stand_in);
+    for operation in OperationType::ALL {
+        let run = service.start_operation(who, at, there, &provider::through(*operation, id)).await.unwrap().run;
+        assert!(worker.work_once().await.unwrap());
+        let done = service.run(who, at, run.id).await.unwrap();
+        assert_eq!(done.outcome, Some(RunOutcome::Succeeded), "{:?}", done.message);
+    }
+    let (start, system) = (provider::through(OperationType::HealthCheck, id), SystemActor::of_the_host());
+    let run = service.start_automatic_operation(&system, acme.workspace_id, there, &start).await.unwrap().run;
+    service.cancel_run(who, at, run.id).await.unwrap();
+    service.runs(who, at, there, &RunFilter::default(), page).await.unwrap();
+    service.rotate_master_key(&plane()).await.unwrap();
+    service.master_key_status(&plane()).await.unwrap();
 }
 
 /// Does every operation on bindings; answers their names and what each says.
@@ -187,7 +246,7 @@ async fn what_is_not_about_bindings_is_done_without_any_right_to_their_table() {
     settings.database_url = url_as(&world.database, &role.name);
     settings.ids = provident::clock::Ids::seeded(9);
     Service::init(&plane(), &settings).await.unwrap().close().await;
-    let service = Service::open(&settings).await.unwrap();
+    let service = Arc::new(Service::open(&settings).await.unwrap());
     let done = everything_else_done(&world, &service).await;
     let refused = bindings_worked_on(&world, &service).await;
     for (operation, error) in &refused {

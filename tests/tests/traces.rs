@@ -17,11 +17,15 @@ use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::registry::RegistryLine;
+use provident::run::OperationType;
 use provident::secret::MasterKey;
 use provident::service::{BulkAnswer, Service, Settings};
 use provident_identity::ResolutionMode;
+use provident_tests::api::{Caller, routes};
 use provident_tests::database::on_both_engines;
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
+use provident_tests::provider::{CLIENT_ID, DIRECTORY_ID, foreign, worker};
+use provident_tests::stand_in::{StandIn, fake};
 use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -202,6 +206,47 @@ async fn decide(world: &Installation, item: Uuid) {
     assert_eq!(history.unwrap().items.len(), 2);
 }
 
+/// What a connection logs in with: set by every way, refused, sealed anew, opened and shown to a provider that has
+/// something to say of it.
+async fn log_in(world: &Installation) {
+    let acme = &world.acme;
+    let stand_in = StandIn::start();
+    stand_in.set_canary(&canary("error-of-a-provider"));
+    stand_in.api_key(&canary("provider-credential"), &fake::invented(1, 10));
+    stand_in.directory(DIRECTORY_ID, &foreign::invented(1, 10));
+    stand_in.client(DIRECTORY_ID, CLIENT_ID, &canary("provider-secret"));
+    let here = acme.environment_id;
+    let by_key = world.fake_connection(acme, here, &canary("provider-credential")).await;
+    let client = (DIRECTORY_ID, CLIENT_ID, canary("provider-secret"));
+    let by_secret = world.foreign_connection(acme, here, (client.0, client.1, &client.2)).await;
+    let worker = worker(&world.service, &stand_in);
+    for _ in 0..2 {
+        for connection in [by_key, by_secret] {
+            for operation in [OperationType::HealthCheck, OperationType::InventoryCollect] {
+                let run = world.done(&worker, acme, operation, connection).await;
+                assert_eq!(run.reason_code, None);
+            }
+        }
+        world.service.rotate_master_key(&plane()).await.unwrap();
+    }
+    let caller = Caller::of(&routes(&world.service), &world.service, acme.manager).await;
+    let path = format!("/v1/workspaces/{}/connections/{by_key}/credentials", acme.workspace_id);
+    for (fields, status) in [
+        (json!({ "api_key": canary("credential-over-http") }), 200),
+        (json!({ "api_key": format!("{}\n", canary("credential-refused")) }), 422),
+        (json!({ canary("credential-as-a-name"): true }), 422),
+        (json!([canary("credential-in-a-list")]), 422),
+    ] {
+        let reply = caller.post(&path, &json!({ "fields": fields })).await;
+        assert_eq!(reply.status, status);
+        assert!(!String::from_utf8_lossy(&reply.body).contains(MARK));
+    }
+    // It is no longer the one that opens, and the provider says so in words of its own.
+    let run = world.done(&worker, acme, OperationType::HealthCheck, by_key).await;
+    assert_eq!(run.reason_code.as_deref(), Some("credential-rejected"));
+    assert!(!format!("{run:?}").contains(MARK) && !serde_json::to_string(&run).unwrap().contains(MARK));
+}
+
 /// What is not done for one reason or another.
 async fn refuse(world: &Installation) {
     let acme = &world.acme;
@@ -264,6 +309,9 @@ fn no_log_at_any_level_has_a_note_a_label_a_former_key_a_name_or_a_secret() {
             refuse(&world).await;
             let keys = open(&world).await;
             found.lock().unwrap().extend(keys);
+            log_in(&world).await;
+            let last = fs::read_to_string(world.directory.path().join("master.key")).unwrap();
+            found.lock().unwrap().push(bytes(&last));
         }
     });
     let text = collected.text();
@@ -274,7 +322,7 @@ fn no_log_at_any_level_has_a_note_a_label_a_former_key_a_name_or_a_secret() {
         assert!(!line.contains(MARK) && !line.contains(&hex::encode(MARK)), "{line}");
     }
     let secrets = secrets.lock().unwrap();
-    assert_eq!(secrets.len(), 2 * provident_tests::database::Engine::of_this_run().len());
+    assert_eq!(secrets.len(), 3 * provident_tests::database::Engine::of_this_run().len());
     for spelt in secrets.iter().flat_map(|secret| spellings(secret)).chain(spellings(MARK.as_bytes())) {
         assert!(!text.contains(&spelt), "{spelt}");
     }

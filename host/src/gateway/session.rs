@@ -123,7 +123,7 @@ impl Session {
 
     /// Where a contract of this provider is asked for.
     pub(super) fn url(&self, contract: &'static Contract) -> Result<SafeUrl, Failure> {
-        let unset = || self.ended(contract.name(), ReasonCode::EndpointUnset);
+        let unset = || ended(contract.name(), ReasonCode::EndpointUnset);
         let reach = self.reach.as_ref().ok_or_else(unset)?;
         if !reach.api.declares(contract) {
             return Err(self.fault(contract));
@@ -177,7 +177,7 @@ impl Session {
         let place = self.gateway.tokens().place(&asking.holder, Instant::now());
         let mut kept = timeout_at(self.context.deadline(), place.lock())
             .await
-            .map_err(|_| self.ended(asking.name, ReasonCode::BudgetExceeded))?;
+            .map_err(|_| ended(asking.name, ReasonCode::BudgetExceeded))?;
         let holds = |token: &&Arc<Token>| {
             token.holds(Instant::now()) && !refused.is_some_and(|refused| Arc::ptr_eq(refused, token))
         };
@@ -195,22 +195,22 @@ impl Session {
 
     /// What there is to ask for a token with, if one has to be asked for.
     fn asking(&self, contract: &'static str) -> Result<Asking, Failure> {
-        let reach = self.reach.as_ref().ok_or_else(|| self.ended(contract, ReasonCode::EndpointUnset))?;
-        let credentials = self.credentials.as_ref().map_err(|reason| self.ended(contract, *reason))?;
+        let reach = self.reach.as_ref().ok_or_else(|| ended(contract, ReasonCode::EndpointUnset))?;
+        let credentials = self.credentials.as_ref().map_err(|reason| ended(contract, *reason))?;
         let field = |name| {
             let given = credentials.field(name).filter(|value| !value.is_empty());
-            given.ok_or_else(|| self.ended(contract, ReasonCode::CredentialMissing))
+            given.ok_or_else(|| ended(contract, ReasonCode::CredentialMissing))
         };
         let (name, scope, id, secret) = match reach.api.auth {
             Auth::Bearer { field: name } => {
                 let value = BearerValue::new(field(name)?).map(Asking::Not);
-                return value.ok_or_else(|| self.ended(contract, ReasonCode::CredentialRejected));
+                return value.ok_or_else(|| ended(contract, ReasonCode::CredentialRejected));
             }
             Auth::ClientCredentials { name, scope, id_field, secret_field, .. } => {
                 (name, scope, field(id_field)?, field(secret_field)?)
             }
         };
-        let unset = || self.ended(name, ReasonCode::EndpointUnset);
+        let unset = || ended(name, ReasonCode::EndpointUnset);
         let (place, tokens) = reach.place.as_ref().zip(reach.tokens.as_ref()).ok_or_else(unset)?;
         let directory = if tokens.needs_directory() { self.directory().ok_or_else(unset)? } else { String::new() };
         let url = tokens.url(&directory).ok_or_else(unset)?;
@@ -230,7 +230,7 @@ impl Session {
     ) -> Result<Answer, Failure> {
         let deadline = self.context.deadline();
         let pace = self.gateway.limits().pace;
-        let client = self.gateway.client().ok_or_else(|| self.ended(name, ReasonCode::ProviderUnreachable))?;
+        let client = self.gateway.client().ok_or_else(|| ended(name, ReasonCode::ProviderUnreachable))?;
         for attempts in 1_u32.. {
             let now = Instant::now();
             if now >= deadline {
@@ -256,7 +256,7 @@ impl Session {
                 Next::GiveUp => return Err(failed(name, outcome, asked)),
             }
         }
-        Err(self.ended(name, ReasonCode::BudgetExceeded))
+        Err(ended(name, ReasonCode::BudgetExceeded))
     }
 
     pub(super) fn count_page(&mut self) {
@@ -267,16 +267,16 @@ impl Session {
         self.gateway.limits().pages
     }
 
-    /// A failure that is about no answer.
-    fn ended(&self, contract: &'static str, reason: ReasonCode) -> Failure {
-        Failure { reason, contract, status: None }
-    }
-
     /// A contract that is not this provider's, or is read in another way than it declares: the program's own fault.
     pub(super) fn fault(&self, contract: &'static Contract) -> Failure {
         tracing::error!(run_id = %self.context.run_id(), contract = contract.name(), "asked for what is not declared");
-        self.ended(contract.name(), ReasonCode::InternalError)
+        Failure::of(ReasonCode::InternalError, contract)
     }
+}
+
+/// A failure that is about no answer.
+fn ended(contract: &'static str, reason: ReasonCode) -> Failure {
+    Failure { reason, contract, status: None }
 }
 
 fn failed(contract: &'static str, outcome: Outcome, asked: Asked) -> Failure {

@@ -135,11 +135,8 @@ fn token(number: usize, life_s: u64) -> Reply {
 
 /// A server of tokens for an hour and of what is said.
 async fn cloudy(answers: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Server {
-    Server::start(move |asked, before| match asked.is_for(TOKEN_PATH) {
-        true => token(before, 3_600),
-        false => answers(before),
-    })
-    .await
+    Server::start(move |asked, before| if asked.is_for(TOKEN_PATH) { token(before, 3_600) } else { answers(before) })
+        .await
 }
 
 async fn failure(session: &mut Session) -> Failure {

@@ -141,9 +141,9 @@ mod tests {
         };
         assert_eq!(read(r#","expires_in":3600"#), 3_480 * SECOND);
         assert_eq!(read(r#","expires_in":100"#), 80 * SECOND);
-        assert_eq!(read(r#","expires_in":0"#), 0 * SECOND);
+        assert_eq!(read(r#","expires_in":0"#), Duration::ZERO);
         assert_eq!(read(""), 240 * SECOND);
-        assert_eq!(read(r#","expires_in":18446744073709551615"#), LONGEST_LIFE - RENEWED_BEFORE);
+        assert_eq!(read(r#","expires_in":18446744073709551615"#), 86_280 * SECOND);
     }
 
     #[test]

@@ -201,16 +201,23 @@ impl InventoryCollection for Microsoft {
 
 /// How many devices are how.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct DeviceStates {
-    compliant_device_count: u64,
-    non_compliant_device_count: u64,
-    in_grace_period_count: u64,
-    remediated_device_count: u64,
-    unknown_device_count: u64,
-    not_applicable_device_count: u64,
-    conflict_device_count: u64,
-    error_device_count: u64,
+    #[serde(rename = "compliantDeviceCount")]
+    compliant: u64,
+    #[serde(rename = "nonCompliantDeviceCount")]
+    noncompliant: u64,
+    #[serde(rename = "inGracePeriodCount")]
+    in_grace_period: u64,
+    #[serde(rename = "remediatedDeviceCount")]
+    remediated: u64,
+    #[serde(rename = "unknownDeviceCount")]
+    unknown: u64,
+    #[serde(rename = "notApplicableDeviceCount")]
+    not_applicable: u64,
+    #[serde(rename = "conflictDeviceCount")]
+    conflicting: u64,
+    #[serde(rename = "errorDeviceCount")]
+    errored: u64,
 }
 
 impl ComplianceSnapshot for Microsoft {
@@ -218,14 +225,14 @@ impl ComplianceSnapshot for Microsoft {
         Box::pin(async {
             let states: DeviceStates = answer(session, &CONTRACTS[DEVICE_STATES]).await?;
             let mut counts = SummaryCounts::default();
-            counts.set(CountKey::Compliant, states.compliant_device_count);
-            counts.set(CountKey::Noncompliant, states.non_compliant_device_count);
-            counts.set(CountKey::InGracePeriod, states.in_grace_period_count);
-            counts.set(CountKey::Remediated, states.remediated_device_count);
-            counts.set(CountKey::Unknown, states.unknown_device_count);
-            counts.set(CountKey::NotApplicable, states.not_applicable_device_count);
-            counts.set(CountKey::Conflicting, states.conflict_device_count);
-            counts.set(CountKey::Errored, states.error_device_count);
+            counts.set(CountKey::Compliant, states.compliant);
+            counts.set(CountKey::Noncompliant, states.noncompliant);
+            counts.set(CountKey::InGracePeriod, states.in_grace_period);
+            counts.set(CountKey::Remediated, states.remediated);
+            counts.set(CountKey::Unknown, states.unknown);
+            counts.set(CountKey::NotApplicable, states.not_applicable);
+            counts.set(CountKey::Conflicting, states.conflicting);
+            counts.set(CountKey::Errored, states.errored);
             Ok(counts)
         })
     }

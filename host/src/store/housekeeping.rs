@@ -10,6 +10,7 @@ use super::StoreError;
 use super::engine::{Tx, run, sql};
 use super::idempotency::oldest;
 use super::open::Store;
+use super::platform::Lease;
 use super::tx::Deadline;
 use crate::clock::Timestamp;
 
@@ -19,9 +20,9 @@ pub const HOUSEKEEPING_TABLES: &[&str] = &["idempotency_keys", "run_queue"];
 /// A transaction that tidies up in one workspace.
 #[derive(Debug)]
 pub(crate) struct HousekeepingTx {
-    pub(super) tx: Tx,
+    tx: Tx,
     workspace_id: Uuid,
-    pub(super) now: Timestamp,
+    now: Timestamp,
     deadline: Deadline,
 }
 
@@ -51,6 +52,43 @@ impl HousekeepingTx {
         );
         let (workspace_id, oldest) = (self.workspace_id, oldest(self.now));
         Ok(run!(self.tx, sqlx::query(text).bind(workspace_id).bind(oldest).bind(most))?)
+    }
+
+    /// Takes the run that has been due for the longest, of those nobody else takes at this moment.
+    pub(crate) async fn take_run(&mut self, lease_id: Uuid, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+        let now = self.now;
+        let taken: Option<(Uuid, Uuid)> = match &mut self.tx {
+            Tx::Postgres(tx) => {
+                let text = sql!(
+                    "take_run_postgres",
+                    "UPDATE run_queue SET lease_id = $1, due_at = $2 WHERE (workspace_id, run_id) = ( \
+                         SELECT workspace_id, run_id FROM run_queue WHERE due_at <= $3 ORDER BY due_at LIMIT 1 \
+                         FOR UPDATE SKIP LOCKED) RETURNING workspace_id, run_id"
+                );
+                sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
+            }
+            Tx::Sqlite(tx) => {
+                let text = sql!(
+                    "take_run_sqlite",
+                    "UPDATE run_queue SET lease_id = $1, due_at = $2 WHERE (workspace_id, run_id) = ( \
+                         SELECT workspace_id, run_id FROM run_queue WHERE due_at <= $3 ORDER BY due_at LIMIT 1) \
+                     RETURNING workspace_id, run_id"
+                );
+                sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
+            }
+        };
+        Ok(taken.map(|(workspace_id, run_id)| Lease { workspace_id, run_id, lease_id }))
+    }
+
+    /// Moves the end of a lease; to now, it is given back. False if it is no longer this one's.
+    pub(crate) async fn move_lease(&mut self, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
+        let text = sql!(
+            "move_lease",
+            "UPDATE run_queue SET due_at = $4 WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
+        );
+        let Lease { workspace_id, run_id, lease_id } = lease;
+        let moved = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(lease_id).bind(until))?;
+        Ok(moved == 1)
     }
 
     /// Ends the transaction, without an event.

@@ -131,43 +131,63 @@ impl ReadTx {
         page: PageRequest,
     ) -> Result<Page<OperationRun>, StoreError> {
         // Three texts, because a plan of one that serves all of them reads the whole history.
-        let text = match (filter.active, &filter.operation_type) {
-            (true, _) => sql!(
-                "active_runs_of",
-                concat!(
-                    "SELECT ",
-                    run_columns!(),
-                    " FROM operation_runs WHERE workspace_id = $1 AND managed_environment_id = $2 \
-                     AND status <> 'completed' AND ($3 IS NULL OR id < $3) AND ($4 IS NULL OR operation_type = $4) \
-                     ORDER BY id DESC LIMIT $5"
-                )
-            ),
-            (false, Some(_)) => sql!(
-                "runs_of_type",
-                concat!(
-                    "SELECT ",
-                    run_columns!(),
-                    " FROM operation_runs WHERE workspace_id = $1 AND managed_environment_id = $2 \
-                     AND ($3 IS NULL OR id < $3) AND operation_type = $4 ORDER BY id DESC LIMIT $5"
-                )
-            ),
-            (false, None) => sql!(
-                "runs_of",
-                concat!(
-                    "SELECT ",
-                    run_columns!(),
-                    " FROM operation_runs WHERE workspace_id = $1 AND managed_environment_id = $2 \
-                     AND ($3 IS NULL OR id < $3) AND CAST($4 AS TEXT) IS NULL ORDER BY id DESC LIMIT $5"
-                )
-            ),
+        let (workspace_id, environment_id) = (scope.workspace_id(), scope.environment_id());
+        let rows: Vec<RunRow> = match (filter.active, filter.operation_type.as_deref()) {
+            (true, operation_type) => {
+                let text = sql!(
+                    "active_runs_of",
+                    concat!(
+                        "SELECT ",
+                        run_columns!(),
+                        " FROM operation_runs WHERE workspace_id = $1 AND managed_environment_id = $2 \
+                         AND status <> 'completed' AND ($3 IS NULL OR id < $3) \
+                         AND ($4 IS NULL OR operation_type = $4) ORDER BY id DESC LIMIT $5"
+                    )
+                );
+                on!(self.tx, |conn| sqlx::query_as(text)
+                    .bind(workspace_id)
+                    .bind(environment_id)
+                    .bind(page.after())
+                    .bind(operation_type)
+                    .bind(page.limit())
+                    .fetch_all(conn))?
+            }
+            (false, Some(operation_type)) => {
+                let text = sql!(
+                    "runs_of_type",
+                    concat!(
+                        "SELECT ",
+                        run_columns!(),
+                        " FROM operation_runs WHERE workspace_id = $1 AND managed_environment_id = $2 \
+                         AND operation_type = $4 AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $5"
+                    )
+                );
+                on!(self.tx, |conn| sqlx::query_as(text)
+                    .bind(workspace_id)
+                    .bind(environment_id)
+                    .bind(page.after())
+                    .bind(operation_type)
+                    .bind(page.limit())
+                    .fetch_all(conn))?
+            }
+            (false, None) => {
+                let text = sql!(
+                    "runs_of",
+                    concat!(
+                        "SELECT ",
+                        run_columns!(),
+                        " FROM operation_runs WHERE workspace_id = $1 AND managed_environment_id = $2 \
+                         AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
+                    )
+                );
+                on!(self.tx, |conn| sqlx::query_as(text)
+                    .bind(workspace_id)
+                    .bind(environment_id)
+                    .bind(page.after())
+                    .bind(page.limit())
+                    .fetch_all(conn))?
+            }
         };
-        let rows: Vec<RunRow> = on!(self.tx, |conn| sqlx::query_as(text)
-            .bind(scope.workspace_id())
-            .bind(scope.environment_id())
-            .bind(page.after())
-            .bind(filter.operation_type.as_deref())
-            .bind(page.limit())
-            .fetch_all(conn))?;
         runs(rows, page)
     }
 

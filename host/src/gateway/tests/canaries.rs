@@ -1,5 +1,6 @@
 //! What is told of what goes on: nothing that was sent or answered is in an error, a `Debug` or a log, at any level.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -88,20 +89,20 @@ async fn everything() -> String {
     let mut reasons = Vec::new();
     for _ in 0..7 {
         if let Err(failure) = session.get(&CONTRACTS[WHOLE]).await {
-            told.push_str(&format!("{failure:?} {failure} {}", failure.message()));
+            write!(told, "{failure:?} {failure} {}", failure.message()).unwrap();
             assert!(failure.message().len() < 512);
             reasons.push(failure.reason);
         }
     }
     assert!(reasons.len() >= 5, "{reasons:?}");
     let mut pages = session.pages(&CONTRACTS[LIST]);
-    told.push_str(&format!("{pages:?}"));
+    write!(told, "{pages:?}").unwrap();
     let page = pages.next().await.unwrap().unwrap();
     assert!(page.contains("canary-body"), "the caller has it");
     pages.next().await.unwrap().unwrap();
     let failure = pages.next().await.unwrap_err();
     assert_eq!(failure.reason, ReasonCode::PagingElsewhere);
-    told.push_str(&format!("{failure:?} {failure} {pages:?}"));
+    write!(told, "{failure:?} {failure} {pages:?}").unwrap();
     assert!(server.asked().iter().any(|asked| asked.target.contains("canary-query")));
     assert!(server.asked().iter().any(|asked| asked.bearer.as_deref() == Some("Bearer canary-token")));
     told

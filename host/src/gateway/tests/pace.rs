@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn whoever_is_asked_to_wait_waits_at_least_so_long() {
-    let now = jiff::Timestamp::now;
+    let now = || jiff::Timestamp::from_microsecond(Clock::system().now().as_micros()).unwrap();
     let date = |seconds: i64| {
         let at = now() + jiff::SignedDuration::from_secs(seconds);
         format!("{}", at.strftime("%a, %d %b %Y %H:%M:%S GMT"))

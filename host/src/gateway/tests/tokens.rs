@@ -33,11 +33,9 @@ async fn one_token_serves_many_calls_and_is_asked_for_once_however_many_wait() {
 
 #[tokio::test]
 async fn a_token_is_fetched_anew_before_it_expires() {
-    let server = Server::start(|asked, before| match asked.is_for(TOKEN_PATH) {
-        true => token(before, 1),
-        false => Reply::json("{}"),
-    })
-    .await;
+    let server =
+        Server::start(|asked, before| if asked.is_for(TOKEN_PATH) { token(before, 1) } else { Reply::json("{}") })
+            .await;
     let gateway = gateway(&server);
     let mut session = cloud(&gateway);
     for _ in 0..2 {
@@ -90,13 +88,13 @@ async fn credentials_that_give_no_token_are_tried_once() {
 
 #[tokio::test]
 async fn connections_and_credentials_never_share_a_token() {
-    let server = Server::start(|asked, _| match asked.is_for(TOKEN_PATH) {
-        true => {
-            let form: Vec<&str> = asked.body.split('&').collect();
-            let name = format!("{}-{}", form[1].replace("client_id=", ""), form[2].replace("client_secret=", ""));
-            Reply::json(format!(r#"{{"token_type":"bearer","access_token":"{name}"}}"#))
+    let server = Server::start(|asked, _| {
+        if !asked.is_for(TOKEN_PATH) {
+            return Reply::json("{}");
         }
-        false => Reply::json("{}"),
+        let form: Vec<&str> = asked.body.split('&').collect();
+        let name = format!("{}-{}", form[1].replace("client_id=", ""), form[2].replace("client_secret=", ""));
+        Reply::json(format!(r#"{{"token_type":"bearer","access_token":"{name}"}}"#))
     })
     .await;
     let gateway = gateway(&server);

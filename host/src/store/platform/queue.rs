@@ -2,7 +2,7 @@
 //! its own row says, in its workspace.
 //!
 //! A lease is a due time to come and the name of whoever works until then. Whoever lives moves it on; whoever dies leaves the
-//! run to be taken when it has passed. Everything a worker writes about a run is written under its lease
+//! run to be taken when it has passed. Taking and moving are housekeeping, and stand there. Everything a worker writes about a run is written under its lease
 //! ([`WriteTx::holds_lease`]), so that one who was thought dead changes nothing any more.
 
 use uuid::Uuid;
@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::engine::{Tx, alone, run, sql};
-use crate::store::housekeeping::HousekeepingTx;
 use crate::store::open::Store;
 use crate::store::tx::WriteTx;
 
@@ -28,45 +27,6 @@ impl Store {
         let text = sql!("is_run_due", "SELECT run_id FROM run_queue WHERE due_at <= $1 LIMIT 1");
         let due: Option<Uuid> = alone!(self.engine, |pool| sqlx::query_scalar(text).bind(now).fetch_optional(pool))?;
         Ok(due.is_some())
-    }
-}
-
-impl HousekeepingTx {
-    /// Takes the run that has been due for the longest, of those nobody else takes at this moment.
-    pub(crate) async fn take_run(&mut self, lease_id: Uuid, until: Timestamp) -> Result<Option<Lease>, StoreError> {
-        let now = self.now;
-        let taken: Option<(Uuid, Uuid)> = match &mut self.tx {
-            Tx::Postgres(tx) => {
-                let text = sql!(
-                    "take_run_postgres",
-                    "UPDATE run_queue SET lease_id = $1, due_at = $2 WHERE (workspace_id, run_id) = ( \
-                         SELECT workspace_id, run_id FROM run_queue WHERE due_at <= $3 ORDER BY due_at LIMIT 1 \
-                         FOR UPDATE SKIP LOCKED) RETURNING workspace_id, run_id"
-                );
-                sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
-            }
-            Tx::Sqlite(tx) => {
-                let text = sql!(
-                    "take_run_sqlite",
-                    "UPDATE run_queue SET lease_id = $1, due_at = $2 WHERE (workspace_id, run_id) = ( \
-                         SELECT workspace_id, run_id FROM run_queue WHERE due_at <= $3 ORDER BY due_at LIMIT 1) \
-                     RETURNING workspace_id, run_id"
-                );
-                sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
-            }
-        };
-        Ok(taken.map(|(workspace_id, run_id)| Lease { workspace_id, run_id, lease_id }))
-    }
-
-    /// Moves the end of a lease; to now, it is given back. False if it is no longer this one's.
-    pub(crate) async fn move_lease(&mut self, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
-        let text = sql!(
-            "move_lease",
-            "UPDATE run_queue SET due_at = $4 WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
-        );
-        let Lease { workspace_id, run_id, lease_id } = lease;
-        let moved = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(lease_id).bind(until))?;
-        Ok(moved == 1)
     }
 }
 
