@@ -79,7 +79,8 @@ impl ReadTx {
             "credentials_under_older_keys",
             "SELECT managed_environment_id, provider_connection_id, field, value_sealed, data_key_sealed, \
              master_key_version, updated_at FROM provider_credentials \
-             WHERE workspace_id = $1 AND master_key_version < $2 AND (provider_connection_id > $3 OR provider_connection_id = $3 AND field > $4) \
+             WHERE workspace_id = $1 AND master_key_version < $2 \
+             AND (provider_connection_id > $3 OR (provider_connection_id = $3 AND field > $4)) \
              ORDER BY provider_connection_id, field LIMIT $5"
         );
         let before = number(master_key_version)?;
