@@ -27,6 +27,7 @@ pub mod rows;
 pub mod serving;
 pub mod stand_in;
 pub mod tables;
+pub mod told;
 pub mod trail;
 pub mod vectors;
 pub mod wire;

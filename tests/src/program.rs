@@ -41,6 +41,16 @@ pub fn demo() -> io::Result<PathBuf> {
     build("provident", &["--bin", "provident", "--example", "demo"], "examples/demo")
 }
 
+/// Where the demo of providers is; it and the program it types the commands of are built first if need be.
+///
+/// # Errors
+///
+/// If they do not build.
+pub fn demo_provider() -> io::Result<PathBuf> {
+    path()?;
+    build("provident-tests", &["--example", "demo_provider"], "examples/demo_provider")
+}
+
 /// Where the stand-in for providers is as a program of its own; built first if need be.
 ///
 /// # Errors

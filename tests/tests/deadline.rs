@@ -13,16 +13,20 @@ use provident::actor::{Actor, SystemActor};
 use provident::audit::Operation;
 use provident::binding::{Binding, CreateBinding, Note, ResourceRef, RevokeBinding, SubjectRef, SupersedeBinding};
 use provident::clock::{Clock, Ids};
+use provident::connection::{CreateConnection, UpdateConnection};
 use provident::error::Error;
 use provident::idempotency::IdempotencyKey;
 use provident::policy::{Capability, Role};
 use provident::registry::RegistryLine;
+use provident::run::OperationType;
 use provident::service::{BulkAnswer, Import, Named, NewToken, RegistrySync, Service, Settings};
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, TestDatabase, on_both_engines, say};
 use provident_tests::installation::{Installation, exclusion, key, plane, settings, widget};
 use provident_tests::postgres;
+use provident_tests::provider;
 use provident_tests::proxy::{AtCommit, Proxy};
+use provident_tests::stand_in::fake;
 use provident_tests::tables;
 use uuid::Uuid;
 
@@ -97,6 +101,7 @@ struct Scene {
     /// For requests that carry a key: one to supersede, one to revoke.
     keyed: [Binding; 2],
     to_redact: Binding,
+    connections: [Uuid; 2],
     newcomer: Actor,
     leaving: Actor,
     /// A token to be revoked.
@@ -125,7 +130,25 @@ impl Scene {
         let (imports, syncs) = (Mutex::new(imports), Mutex::new(syncs));
         let to_end = world.service.create_token(&plane(), &token_of(leaving.user_id())).await.unwrap().0.id;
         world.service.link_identity(&plane(), leaving.user_id(), ISSUER, "old").await.unwrap();
-        Self { world, service, to_supersede, to_revoke, keyed, to_redact, newcomer, leaving, to_end, imports, syncs }
+        let here = world.acme.environment_id;
+        let connections = [
+            world.bare_connection(&world.acme, here, None).await,
+            world.bare_connection(&world.acme, here, None).await,
+        ];
+        Self {
+            world,
+            service,
+            to_supersede,
+            to_revoke,
+            keyed,
+            to_redact,
+            connections,
+            newcomer,
+            leaving,
+            to_end,
+            imports,
+            syncs,
+        }
     }
 
     fn token(&self) -> NewToken {
@@ -220,6 +243,27 @@ const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
     "end an entitlement", EntitlementEnd => scene.service.end_entitlement(
         acme.owner, &acme.workspace, acme.environment_id, scene.newcomer.user_id());
     "end a membership", MembershipEnd => scene.service.end_membership(acme.owner, &acme.workspace, scene.leaving.user_id());
+    "make a connection", ConnectionCreate => scene.service.create_connection(
+        acme.manager, &acme.workspace, acme.environment_id, &CreateConnection {
+            provider_key: fake::KEY.to_owned(), display_name: "Another".to_owned(), ..CreateConnection::default() });
+    "rename a connection", ConnectionUpdate => scene.service.update_connection(
+        acme.manager, &acme.workspace, scene.connections[0],
+        &UpdateConnection { display_name: Some("Renamed".to_owned()), ..UpdateConnection::default() });
+    "make a connection the default", ConnectionMakeDefault => scene.service.make_default_connection(
+        acme.manager, &acme.workspace, scene.connections[1]);
+    "put a connection out of use", ConnectionDisable => scene.service.disable_connection(
+        acme.manager, &acme.workspace, scene.connections[0], true);
+    "put a connection into use", ConnectionEnable => scene.service.enable_connection(
+        acme.manager, &acme.workspace, scene.connections[0]);
+    "set credentials", ProviderCredentialSet => scene.service.set_provider_credentials(
+        acme.manager, &acme.workspace, scene.connections[0], &provider::credentials(&[("api_key", "a-key")]));
+    "start an operation", RunStart => scene.service.start_operation(
+        acme.operator, &acme.workspace, acme.environment_id,
+        &provider::through(OperationType::HealthCheck, scene.connections[1]));
+    "cancel a run", RunCancel => async {
+        let runs = scene.world.runs(acme.owner, acme).await;
+        scene.service.cancel_run(acme.operator, &acme.workspace, runs[0].id).await
+    };
     "create a user", UserCreate => scene.service.create_user(&plane(), "Somebody");
     "make a token", TokenCreate => scene.service.create_token(&plane(), &scene.token());
     "revoke a token", TokenRevoke => scene.service.revoke_token(&plane(), scene.to_end);
@@ -231,8 +275,20 @@ const MUTATIONS: &[(&str, Operation, Mutation)] = mutations! { scene, acme:
 };
 
 /// What no mutation of a service in use is.
-const NO_MUTATIONS: &[(Operation, &str)] =
-    &[(Operation::PlatformInit, "sets an installation up, before anybody else can hold a lock in it")];
+const OF_WORKERS: &str = "a worker's, which waits and tries again: tests/tests/operation_runs.rs";
+const OF_KEYS: &str = "goes on where it was stopped: tests/tests/master_key_rotation.rs";
+const NO_MUTATIONS: &[(Operation, &str)] = &[
+    (Operation::PlatformInit, "sets an installation up, before anybody else can hold a lock in it"),
+    (Operation::ConnectionCheck, OF_WORKERS),
+    (Operation::RunBegin, OF_WORKERS),
+    (Operation::RunEnd, OF_WORKERS),
+    (Operation::InventoryCollect, OF_WORKERS),
+    (Operation::InventoryMark, OF_WORKERS),
+    (Operation::MasterKeyRegister, OF_KEYS),
+    (Operation::MasterKeyRotate, OF_KEYS),
+    (Operation::MasterKeyRewrap, OF_KEYS),
+    (Operation::MasterKeyRetire, OF_KEYS),
+];
 
 #[test]
 fn every_operation_there_is_is_among_those_a_held_lock_ends() {

@@ -5,51 +5,31 @@
 #![cfg(test)]
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use provident_tests::program;
+use provident_tests::told::Told;
 
-/// The demo's output, and how long it took.
-fn told() -> &'static (Output, Duration) {
-    static TOLD: OnceLock<(Output, Duration)> = OnceLock::new();
-    TOLD.get_or_init(|| {
-        let demo = program::demo().unwrap();
-        let started = Instant::now();
-        (Command::new(demo).output().unwrap(), started.elapsed())
-    })
+/// The demo, told once.
+fn told() -> &'static Told {
+    static TOLD: OnceLock<Told> = OnceLock::new();
+    TOLD.get_or_init(|| Told::by(&program::demo().unwrap()))
 }
 
-fn lines() -> Vec<String> {
-    let (output, _) = told();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
-}
-
-/// A line that has all of these words, in order, somewhere in it.
 #[track_caller]
 fn says(words: &str) {
-    let found = lines().iter().any(|line| {
-        let mut rest = line.split_whitespace();
-        words.split_whitespace().all(|word| rest.any(|found| found == word))
-    });
-    assert!(found, "no line says `{words}`:\n{}", lines().join("\n"));
+    told().says(words);
 }
 
 #[test]
 fn the_story_is_told_to_its_end_readably_and_in_under_a_minute() {
-    let lines = lines();
-    assert!(lines.last().unwrap().starts_with("That is all."), "{lines:?}");
-    let (output, took) = told();
-    assert!(*took < Duration::from_mins(1), "it took {took:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let headings = lines.windows(2).filter(|pair| !pair[1].is_empty() && pair[1].chars().all(|c| c == '='));
-    assert_eq!(headings.count(), 10);
-    // A whole key cannot be broken; nothing else is longer than a line.
-    let whole_key = |line: &str| line.trim_start_matches("$ OVEN_KEY=").trim_start().starts_with("provider:");
-    let long: Vec<&String> = lines.iter().filter(|line| line.chars().count() > 120 && !whole_key(line)).collect();
-    assert!(long.is_empty(), "{long:#?}");
+    let told = told();
+    assert!(told.lines.last().unwrap().starts_with("That is all."), "{told:?}");
+    assert!(told.took < Duration::from_mins(1), "it took {:?}", told.took);
+    assert_eq!(told.complaints, "");
+    assert_eq!(told.headings().len(), 10);
+    assert_eq!(told.long_lines(), Vec::<&str>::new());
 }
 
 #[test]
@@ -77,15 +57,15 @@ fn each_kind_of_decision_is_made_looked_up_and_audited() {
     for code in ["4", "5", "6"] {
         says(&format!("(exit code {code})"));
     }
-    let count = |action: &str| lines().iter().filter(|line| line.split_whitespace().any(|it| it == action)).count();
+    let count =
+        |action: &str| told().lines.iter().filter(|line| line.split_whitespace().any(|it| it == action)).count();
     assert_eq!(["binding.created", "binding.superseded", "binding.revoked", "binding.denied"].map(count), [5, 1, 1, 1]);
 }
 
 /// Every key that is shown, whole or by its end, and every label of the exports: none has a word of the other.
 #[test]
 fn no_label_stands_in_any_key() {
-    let lines = lines();
-    let words = lines.iter().flat_map(|line| line.split_whitespace());
+    let words = told().lines.iter().flat_map(|line| line.split_whitespace());
     let keys: Vec<&str> = words.filter(|word| word.starts_with("provider:") || word.starts_with("…:")).collect();
     assert!(keys.len() > 15, "{keys:?}");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/examples/demo");

@@ -8,17 +8,21 @@ use provident::actor::Actor;
 use provident::audit::Operation;
 use provident::binding::{BindingFilter, Note, SupersedeBinding};
 use provident::clock::Timestamp;
+use provident::connection::{CreateConnection, UpdateConnection};
 use provident::error::Error;
 use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
 use provident::registry::RecordRef;
+use provident::run::{OperationType, RunFilter};
 use provident::service::Named;
 use provident::workspace::WorkspaceRef;
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, Raw, on_both_engines};
-use provident_tests::installation::{Installation, exclusion, key, plane, widget};
+use provident_tests::installation::{Installation, Tenant, exclusion, key, plane, widget};
+use provident_tests::provider;
 use provident_tests::rows::fresh_id;
+use provident_tests::stand_in::fake;
 use provident_tests::tables;
 use uuid::Uuid;
 
@@ -29,11 +33,36 @@ struct Aim {
     environment: Uuid,
     binding: Uuid,
     item: Uuid,
+    connection: Uuid,
+    run: Uuid,
     user: Uuid,
 }
 
+/// What there is in an environment to be aimed at.
+#[derive(Debug, Clone, Copy)]
+struct Furniture {
+    item: Uuid,
+    binding: Uuid,
+    connection: Uuid,
+    run: Uuid,
+}
+
+impl Aim {
+    /// The same in another environment, at what there is.
+    fn moved(&self, environment: Uuid, there: Furniture) -> Self {
+        let Furniture { item, binding, connection, run } = there;
+        Self { environment, binding, item, connection, run, ..self.clone() }
+    }
+
+    /// The same at what is nowhere.
+    fn missing(&self) -> Self {
+        let nothing = Furniture { item: fresh_id(), binding: fresh_id(), connection: fresh_id(), run: fresh_id() };
+        self.moved(fresh_id(), nothing)
+    }
+}
+
 /// Every operation of a tenant's plane.
-const OPERATIONS: [&str; 34] = [
+const OPERATIONS: [&str; 48] = [
     "add_member",
     "audit_events",
     "audit_events_of_environment",
@@ -43,9 +72,15 @@ const OPERATIONS: [&str; 34] = [
     "bindings",
     "bindings_of_resource",
     "bulk_create_bindings",
+    "cancel_run",
     "change_member_role",
+    "connection",
+    "connections_in",
     "create_binding",
+    "create_connection",
     "create_environment",
+    "disable_connection",
+    "enable_connection",
     "end_entitlement",
     "end_membership",
     "environments",
@@ -57,17 +92,25 @@ const OPERATIONS: [&str; 34] = [
     "lookup",
     "lookup_as_of",
     "lookup_descriptors",
+    "make_default_connection",
     "members",
     "redact_note",
     "revoke_binding",
+    "run",
+    "runs",
+    "set_provider_credentials",
     "stands_for_binding",
+    "stands_for_connection",
     "stands_for_creating",
     "stands_for_inventory",
     "stands_for_inventory_item",
     "stands_for_members",
+    "stands_for_run",
     "stands_for_superseding",
     "stands_for_syncing",
+    "start_operation",
     "supersede_binding",
+    "update_connection",
 ];
 
 /// Those that name nothing but the workspace.
@@ -85,12 +128,14 @@ const OF_WORKSPACE: [&str; 10] = [
 ];
 
 /// Those that only read, and so leave no event when denied.
-const READING: [&str; 18] = [
+const READING: [&str; 23] = [
     "audit_events",
     "audit_events_of_environment",
     "binding",
     "bindings",
     "bindings_of_resource",
+    "connection",
+    "connections_in",
     "environments",
     "history_of_binding",
     "history_of_subject",
@@ -100,19 +145,24 @@ const READING: [&str; 18] = [
     "lookup_as_of",
     "lookup_descriptors",
     "members",
+    "run",
+    "runs",
     "stands_for_binding",
+    "stands_for_connection",
     "stands_for_inventory",
     "stands_for_inventory_item",
     "stands_for_members",
 ];
 
 /// Requests that cannot be read, each with the operation it stands for.
-const STANDING: [(&str, &str); 7] = [
+const STANDING: [(&str, &str); 9] = [
     ("stands_for_binding", "binding"),
+    ("stands_for_connection", "connection"),
     ("stands_for_creating", "create_binding"),
     ("stands_for_inventory", "inventory"),
     ("stands_for_inventory_item", "inventory_item"),
     ("stands_for_members", "members"),
+    ("stands_for_run", "cancel_run"),
     ("stands_for_superseding", "supersede_binding"),
     ("stands_for_syncing", "begin_sync"),
 ];
@@ -123,6 +173,8 @@ fn standing_for(name: &str, aim: &Aim) -> (Named, Capability, Option<Operation>)
     let (view, manage) = (Capability::WorkspaceBaselinesView, Capability::WorkspaceBaselinesManage);
     match name {
         "stands_for_binding" => (Named::Binding(aim.binding), view, None),
+        "stands_for_connection" => (Named::Connection(aim.connection), Capability::ProviderView, None),
+        "stands_for_run" => (Named::Run(aim.run), Capability::ProviderRun, Some(Operation::RunCancel)),
         "stands_for_creating" => (environment, manage, Some(Operation::BindingCreate)),
         "stands_for_inventory" => (environment, Capability::ProviderView, None),
         "stands_for_inventory_item" => (Named::InventoryItem(aim.item), Capability::ProviderView, None),
@@ -195,6 +247,43 @@ async fn attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim)
             request.note = Some(Note::new("why"));
             service.supersede_binding(actor, workspace, aim.binding, &request).await.map(|_| ())
         }
+        other => provider_attempt(world, other, actor, aim).await,
+    }
+}
+
+/// The same of operations about connections and runs.
+async fn provider_attempt(world: &Installation, operation: &str, actor: Actor, aim: &Aim) -> Result<(), Error> {
+    let (service, workspace, page) = (&world.service, &aim.workspace, PageRequest::default());
+    let (connection, run) = (aim.connection, aim.run);
+    match operation {
+        "cancel_run" => service.cancel_run(actor, workspace, run).await.map(|_| ()),
+        "connection" => service.connection(actor, workspace, connection).await.map(|_| ()),
+        "connections_in" => service.connections_in(actor, workspace, aim.environment, None, page).await.map(|_| ()),
+        "create_connection" => {
+            let request = CreateConnection {
+                provider_key: fake::KEY.to_owned(),
+                display_name: "A connection".to_owned(),
+                ..CreateConnection::default()
+            };
+            service.create_connection(actor, workspace, aim.environment, &request).await.map(|_| ())
+        }
+        "disable_connection" => service.disable_connection(actor, workspace, connection, true).await.map(|_| ()),
+        "enable_connection" => service.enable_connection(actor, workspace, connection).await.map(|_| ()),
+        "make_default_connection" => service.make_default_connection(actor, workspace, connection).await.map(|_| ()),
+        "run" => service.run(actor, workspace, run).await.map(|_| ()),
+        "runs" => service.runs(actor, workspace, aim.environment, &RunFilter::default(), page).await.map(|_| ()),
+        "set_provider_credentials" => {
+            let fields = provider::credentials(&[("api_key", "a-key")]);
+            service.set_provider_credentials(actor, workspace, connection, &fields).await.map(|_| ())
+        }
+        "start_operation" => {
+            let start = provider::through(OperationType::HealthCheck, connection);
+            service.start_operation(actor, workspace, aim.environment, &start).await.map(|_| ())
+        }
+        "update_connection" => {
+            let request = UpdateConnection { display_name: Some("Renamed".to_owned()), ..UpdateConnection::default() };
+            service.update_connection(actor, workspace, connection, &request).await.map(|_| ())
+        }
         other => {
             let (named, capability, mutation) = standing_for(other, aim);
             service.stands(actor, workspace, named, capability, mutation).await
@@ -213,17 +302,30 @@ async fn own(world: &Installation, item: Uuid, operation: &str) -> Aim {
         world.service.grant_entitlement(acme.owner, &acme.workspace, acme.environment_id, user).await.unwrap();
     }
     let binding = world.excluded(&key(&fresh_id().to_string())).await.id;
-    Aim { workspace: acme.workspace.clone(), environment: acme.environment_id, binding, item, user }
+    // One run is active in a scope at most: none, where another is to be started.
+    for run in world.runs(acme.owner, acme).await.into_iter().filter(|run| run.outcome.is_none()) {
+        world.service.cancel_run(acme.owner, &acme.workspace, run.id).await.unwrap();
+    }
+    let connection = world.bare_connection(acme, acme.environment_id, None).await;
+    let run = match operation {
+        "start_operation" => fresh_id(),
+        _ => world.start(acme, OperationType::HealthCheck, connection).await.run.id,
+    };
+    Aim { workspace: acme.workspace.clone(), environment: acme.environment_id, binding, item, connection, run, user }
 }
 
-/// An item and a binding in an environment.
-async fn furnished(world: &Installation, actor: Actor, workspace: &WorkspaceRef, environment: Uuid) -> (Uuid, Uuid) {
-    let mut import = world.service.begin_import(actor, workspace, environment, None).await.unwrap();
-    world.service.import_chunk(&mut import, &[Ok((0, widget("I")))]).await.unwrap();
+/// One of everything in an environment.
+async fn furnished(world: &Installation, tenant: &Tenant, environment: Uuid) -> Furniture {
+    let (service, owner, workspace) = (&world.service, tenant.owner, &tenant.workspace);
+    let mut import = service.begin_import(owner, workspace, environment, None).await.unwrap();
+    service.import_chunk(&mut import, &[Ok((0, widget("I")))]).await.unwrap();
     let (filter, page) = (InventoryFilter::default(), PageRequest::default());
-    let item = world.service.inventory(actor, workspace, environment, &filter, page).await.unwrap().items[0].id;
-    let binding = world.service.create_binding(actor, workspace, environment, &exclusion(&key("B"))).await.unwrap().id;
-    (item, binding)
+    let item = service.inventory(owner, workspace, environment, &filter, page).await.unwrap().items[0].id;
+    let binding = service.create_binding(owner, workspace, environment, &exclusion(&key("B"))).await.unwrap().id;
+    let connection = world.bare_connection(tenant, environment, None).await;
+    let start = provider::through(OperationType::HealthCheck, connection);
+    let run = service.start_operation(owner, workspace, environment, &start).await.unwrap().run.id;
+    Furniture { item, binding, connection, run }
 }
 
 fn outcome(result: &Result<(), Error>) -> &'static str {
@@ -238,7 +340,7 @@ fn every_role_may_do_what_its_capabilities_say_and_no_more() {
     on_both_engines(|database| async {
         let world = Installation::on(database).await;
         let acme = &world.acme;
-        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
+        let Furniture { item, .. } = furnished(&world, acme, acme.environment_id).await;
         let mut table = String::new();
         for operation in OPERATIONS {
             table.push_str(operation);
@@ -269,23 +371,15 @@ fn hidden_and_missing_are_one_answer_and_one_event() {
     on_both_engines(|database| async {
         let world = Installation::on(database).await;
         let (acme, rival) = (&world.acme, &world.rival);
-        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
-        let (hidden_item, hidden_binding) =
-            furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
-        let (foreign_item, foreign_binding) =
-            furnished(&world, rival.manager, &rival.workspace, rival.environment_id).await;
+        let Furniture { item, .. } = furnished(&world, acme, acme.environment_id).await;
+        let unseen = furnished(&world, acme, acme.hidden_environment_id).await;
+        let theirs = furnished(&world, rival, rival.environment_id).await;
         let mut raw = world.raw().await;
         for operation in OPERATIONS.into_iter().filter(|operation| !OF_WORKSPACE.contains(operation)) {
             let here = own(&world, item, operation).await;
-            let missing = Aim { environment: fresh_id(), binding: fresh_id(), item: fresh_id(), ..here.clone() };
-            let hidden = Aim {
-                environment: acme.hidden_environment_id,
-                binding: hidden_binding,
-                item: hidden_item,
-                ..here.clone()
-            };
-            let foreign =
-                Aim { environment: rival.environment_id, binding: foreign_binding, item: foreign_item, ..here.clone() };
+            let missing = here.missing();
+            let hidden = here.moved(acme.hidden_environment_id, unseen);
+            let foreign = here.moved(rival.environment_id, theirs);
             for actor in [acme.manager, acme.operator, acme.readonly, acme.unentitled] {
                 let mut seen = Vec::new();
                 for aim in [&missing, &hidden, &foreign] {
@@ -304,7 +398,7 @@ fn a_workspace_that_is_not_there_is_as_one_that_is_not_theirs() {
     on_both_engines(|database| async {
         let world = Installation::on(database).await;
         let acme = &world.acme;
-        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
+        let Furniture { item, .. } = furnished(&world, acme, acme.environment_id).await;
         let before = world.count("audit_events").await;
         let mut strange = 0;
         let mut raw = world.raw().await;
@@ -384,19 +478,13 @@ fn a_request_that_cannot_be_read_is_denied_and_told_of_as_the_operation_it_stand
     on_both_engines(|database| async {
         let world = Installation::on(database).await;
         let (acme, rival) = (&world.acme, &world.rival);
-        let (item, _) = furnished(&world, acme.manager, &acme.workspace, acme.environment_id).await;
-        let (hidden_item, hidden_binding) =
-            furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
+        let Furniture { item, .. } = furnished(&world, acme, acme.environment_id).await;
+        let unseen = furnished(&world, acme, acme.hidden_environment_id).await;
         let mut raw = world.raw().await;
         for (stands, operation) in STANDING {
             let here = own(&world, item, operation).await;
-            let hidden = Aim {
-                environment: acme.hidden_environment_id,
-                binding: hidden_binding,
-                item: hidden_item,
-                ..here.clone()
-            };
-            let missing = Aim { environment: fresh_id(), binding: fresh_id(), item: fresh_id(), ..here.clone() };
+            let hidden = here.moved(acme.hidden_environment_id, unseen);
+            let missing = here.missing();
             let nowhere = Aim { workspace: WorkspaceRef::Id(fresh_id()), ..here.clone() };
             for actor in [acme.owner, acme.manager, acme.operator, acme.readonly, acme.unentitled, rival.owner] {
                 for aim in [&here, &hidden, &missing, &nowhere] {
@@ -614,7 +702,7 @@ fn the_log_shows_each_reader_the_environments_they_are_entitled_to() {
     on_both_engines(|database| async {
         let world = Installation::on(database).await;
         let acme = &world.acme;
-        let (_, _) = furnished(&world, acme.owner, &acme.workspace, acme.hidden_environment_id).await;
+        furnished(&world, acme, acme.hidden_environment_id).await;
         world.excluded(&key("seen")).await;
         let read = async |actor: Actor, environment: Option<Uuid>| {
             world.service.audit_events(actor, &acme.workspace, environment.map(RecordRef::from), 0, 500).await.unwrap()

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use provident_tests::guard::listing::{files, root};
@@ -19,6 +19,9 @@ use provident_tests::program;
 
 /// Where the README says it is served.
 const LISTEN: &str = "127.0.0.1:8080";
+
+/// How the README starts the stand-in for providers.
+const STAND_IN: &str = "cargo run --quiet --package provident-tests --example stand_in --";
 
 /// Ends the output of a command.
 const END: &str = "\u{1e}";
@@ -206,15 +209,20 @@ fn every_command_of_the_readme_prints_what_stands_under_it() {
         let file = file.unwrap();
         std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
     }
+    let built = |program: std::io::Result<PathBuf>| program.unwrap().display().to_string();
+    let demos = [built(program::demo()), built(program::demo_provider())];
+    let stand_in = built(program::stand_in());
     let mut shell = Shell::start(folder.path());
     let mut values = Values::new();
     for Typed { line, command, printed: written } in typed {
         let command = match command.as_str() {
             // These very tests.
             "cargo xtask test" => continue,
-            "cargo xtask demo" => program::demo().unwrap().display().to_string(),
+            "cargo xtask demo" => format!("{} && {}", demos[0], demos[1]),
+            "cargo xtask demo provider" => demos[1].clone(),
             _ => values.iter().fold(command, |command, (written, value)| command.replace(written, value)),
         };
+        let command = command.replace(STAND_IN, &stand_in);
         let printed = shell.run(&command);
         values = same(&written, &printed, &values).unwrap_or_else(|| {
             let (written, printed) = (written.join("\n"), printed.join("\n"));

@@ -6,7 +6,9 @@ use std::fmt;
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  demo           build, then run the whole story on invented data
+  demo [provider]
+                 build, then tell the whole story on invented data: decisions, then a provider and its inventory; or the
+                 latter alone
   test           every suite on both database engines, then on partitioned PostgreSQL; the doc tests; the packages for
                  other languages, and conformance
   ci             format, lints, licences, docs, `cargo xtask test`, contract, demo: what .ci/run runs
@@ -65,8 +67,19 @@ pub(crate) enum Request {
     Run(Task, Vec<String>),
     /// The task that holds the service to its document.
     Contract(Examples),
+    /// The task that tells stories.
+    Demo(Stories),
     /// The task that holds hosts to one another.
     Conformance(Random),
+}
+
+/// Which stories are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stories {
+    /// That of decisions, then that of a provider.
+    All,
+    /// That of a provider.
+    Provider,
 }
 
 /// What hosts are asked beside the vectors, and which hosts beside ours.
@@ -143,6 +156,8 @@ impl Request {
             None if task == Task::Contract => contract(rest),
             Some(word) if task == Task::Conformance && !["--help", "-h"].contains(&word) => conformance(rest),
             None if task == Task::Conformance => conformance(rest),
+            None if task == Task::Demo => Ok(Self::Demo(Stories::All)),
+            Some("provider") if task == Task::Demo && rest.len() == 1 => Ok(Self::Demo(Stories::Provider)),
             None => Ok(Self::Run(task, Vec::new())),
             Some("--help" | "-h") => Ok(Self::Usage),
             Some(word) => Err(NotUnderstood::UnexpectedWord { task: name.clone(), word: word.to_owned() }),
@@ -191,7 +206,7 @@ fn conformance(words: &[String]) -> Result<Request, NotUnderstood> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Examples, NotUnderstood, Random, Request, Task, USAGE};
+    use super::{Examples, NotUnderstood, Random, Request, Stories, Task, USAGE};
 
     fn read(words: &[&str]) -> Result<Request, NotUnderstood> {
         Request::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -207,7 +222,7 @@ mod tests {
     #[test]
     fn every_task_is_read_and_stands_in_the_usage() {
         for (name, task) in Task::ALL {
-            if ![Task::Contract, Task::Conformance].contains(task) {
+            if ![Task::Contract, Task::Conformance, Task::Demo].contains(task) {
                 assert_eq!(read(&[name]), Ok(Request::Run(*task, Vec::new())));
             }
             assert!(USAGE.contains(&format!("\n  {name} ")), "{name}");
@@ -225,6 +240,16 @@ mod tests {
             read(&["ci", "fast"]),
             Err(NotUnderstood::UnexpectedWord { task: "ci".into(), word: "fast".into() })
         );
+    }
+
+    #[test]
+    fn the_demo_is_told_whole_or_the_provider_alone() {
+        assert_eq!(read(&["demo"]), Ok(Request::Demo(Stories::All)));
+        assert_eq!(read(&["demo", "provider"]), Ok(Request::Demo(Stories::Provider)));
+        assert_eq!(read(&["demo", "--help"]), Ok(Request::Usage));
+        let refused = |word: &str| Err(NotUnderstood::UnexpectedWord { task: "demo".into(), word: word.into() });
+        assert_eq!(read(&["demo", "providers"]), refused("providers"));
+        assert_eq!(read(&["demo", "provider", "again"]), refused("provider"));
     }
 
     #[test]

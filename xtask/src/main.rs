@@ -33,7 +33,9 @@ fn main() -> ExitCode {
             say::line(arguments::USAGE);
             Ok(())
         }
-        Request::Run(Task::Demo, _) => task::demo(),
+        Request::Demo(stories) => task::demo(stories),
+        // It comes with which.
+        Request::Run(Task::Demo, _) => task::demo(arguments::Stories::All),
         Request::Run(Task::Test, _) => task::test(),
         Request::Run(Task::Ci, _) => task::ci(),
         Request::Contract(examples) => task::contract(examples),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::arguments::{Examples, Random};
+use crate::arguments::{Examples, Random, Stories};
 use crate::count::{CountFile, POSTGRES, SQLITE};
 use crate::embed::{Packages, Profile, RELEASE};
 use crate::need;
@@ -11,13 +11,17 @@ use crate::process::{Problem, cargo, command, run};
 use crate::say;
 use crate::step::Steps;
 
-/// The story, told on data the project wrote itself.
-pub(crate) fn demo() -> Result<(), Problem> {
+/// The stories, told on data the project wrote itself.
+pub(crate) fn demo(stories: Stories) -> Result<(), Problem> {
     need::c_compiler()?;
     need::wasm_target()?;
-    // The demo types the commands of the program, which `cargo run` alone would not build.
+    // The demos type the commands of the program, which `cargo run` alone would not build.
     run(cargo().args(["build", "--package", "provident", "--bin", "provident", "--example", "demo"]))?;
-    run(cargo().args(["run", "--quiet", "--package", "provident", "--example", "demo"]))
+    run(cargo().args(["build", "--package", "provident-tests", "--example", "demo_provider"]))?;
+    if stories == Stories::All {
+        run(cargo().args(["run", "--quiet", "--package", "provident", "--example", "demo"]))?;
+    }
+    run(&mut command(target().join("debug/examples/demo_provider")))
 }
 
 /// Every suite of every crate and the doc tests, on `SQLite` and `PostgreSQL`; then those on databases once more, on
@@ -201,7 +205,7 @@ fn ci_steps(steps: &mut Steps) -> Result<(), Problem> {
         say::line("$ cargo xtask contract");
         contract(Examples::default())
     })?;
-    steps.run("demo", demo)
+    steps.run("demo", || demo(Stories::All))
 }
 
 /// The crates that become WebAssembly, and what they share, seen by clippy as what they become.

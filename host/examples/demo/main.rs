@@ -170,7 +170,7 @@ fn set_up(terminal: &mut Terminal) -> Result<(), Wrong> {
     )?;
     terminal.run(&["init", "--data-dir", "data"])?;
     let users = terminal.run(&["user", "create", "--data-dir", "data", "--name", "Ada Byron"])?;
-    terminal.name("ADA", first_cell(&users.output)?)?;
+    terminal.name("ADA", users.first_cell()?)?;
     terminal.run(&[
         "workspace",
         "create",
@@ -186,13 +186,7 @@ fn set_up(terminal: &mut Terminal) -> Result<(), Wrong> {
     let mut words = vec!["environment", "create", "--data-dir", "data", "--as", "$ADA", "--workspace", "tideline"];
     words.extend(["--name", "Bakery"]);
     let environments = terminal.run(&words)?;
-    terminal.name("BAKERY", first_cell(&environments.output)?)
-}
-
-/// The id a table starts with.
-fn first_cell(output: &str) -> Result<&str, Wrong> {
-    let row = output.lines().nth(1).and_then(|row| row.split_whitespace().next());
-    row.ok_or_else(|| Wrong::new("the table has no row"))
+    terminal.name("BAKERY", environments.first_cell()?)
 }
 
 /// What every command on an environment names.
@@ -343,7 +337,7 @@ fn strangers(terminal: &mut Terminal) -> Result<(), Wrong> {
         "Who is not a member learns nothing, not even that there is something. Who is one, and may only read, reads.",
     )?;
     let users = terminal.run(&["user", "create", "--data-dir", "data", "--name", "Eve"])?;
-    terminal.name("EVE", first_cell(&users.output)?)?;
+    terminal.name("EVE", users.first_cell()?)?;
     let eve = ["--data-dir", "data", "--as", "$EVE", "--workspace", "tideline"];
     let hidden = terminal.refused(&words(&["binding", "show"], &eve, &["$BOUND"]), 4)?;
     let nowhere = "00000000-0000-7000-8000-000000000000";

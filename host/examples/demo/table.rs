@@ -50,10 +50,15 @@ const KEY_END: usize = 55;
 /// The last two of a key's seven parts: which of its identities it carries, and that.
 pub(crate) fn end_of_key(key: &str) -> String {
     let end = format!("…:{}", key.splitn(7, ':').skip(5).collect::<Vec<_>>().join(":"));
-    if end.chars().count() <= KEY_END {
-        return end;
+    cut(&end, KEY_END)
+}
+
+/// A text of at most so many characters: its beginning, where it has more.
+pub(crate) fn cut(text: &str, characters: usize) -> String {
+    if text.chars().count() <= characters {
+        return text.to_owned();
     }
-    end.chars().take(KEY_END - 1).chain(['…']).collect()
+    text.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn is_time(word: &str) -> bool {

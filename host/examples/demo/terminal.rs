@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::table;
 
@@ -45,11 +45,27 @@ pub(crate) struct Said {
     code: Option<i32>,
 }
 
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            output: String::from_utf8_lossy(&output.stdout).into_owned(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+            code: output.status.code(),
+        }
+    }
+}
+
 impl Said {
     /// The value a single thing is shown with, under its name.
     pub(crate) fn fact(&self, name: &str) -> Result<String, Wrong> {
         let value = self.output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("  "));
         value.map(|value| value.trim().to_owned()).ok_or_else(|| Wrong::new(format!("no `{name}` in its output")))
+    }
+
+    /// The id a table starts with.
+    pub(crate) fn first_cell(&self) -> Result<&str, Wrong> {
+        let row = self.output.lines().nth(1).and_then(|row| row.split_whitespace().next());
+        row.ok_or_else(|| Wrong::new("the table has no row"))
     }
 }
 
@@ -106,13 +122,13 @@ impl Terminal {
 
     /// Types a command that is to succeed; what it prints is too long to be shown as it is.
     pub(crate) fn run_unseen(&mut self, words: &[&str]) -> Result<Said, Wrong> {
-        type_in(words, None)?;
+        type_in(words, "")?;
         self.run_to(words, 0)
     }
 
     /// Types a command that is to be refused with this exit code, and shows what it says.
     pub(crate) fn refused(&mut self, words: &[&str], code: i32) -> Result<Said, Wrong> {
-        type_in(words, None)?;
+        type_in(words, "")?;
         let said = self.run_to(words, code)?;
         self.show(&said)?;
         say(&format!("  (exit code {code})"))?;
@@ -121,7 +137,7 @@ impl Terminal {
 
     /// Types a command that reads a file on its standard input.
     pub(crate) fn run_with_input(&mut self, words: &[&str], file: &str) -> Result<Said, Wrong> {
-        type_in(words, Some(file))?;
+        type_in(words, &format!("< {file}"))?;
         let input = fs::File::open(self.folder.join(file))?;
         let said = self.answer(words, input.into())?;
         ended_with(words, &said, 0)?;
@@ -162,19 +178,20 @@ impl Terminal {
     }
 
     fn answer(&self, words: &[&str], input: Stdio) -> Result<Said, Wrong> {
+        Ok(self.command(words).stdin(input).output()?.into())
+    }
+
+    /// The program with these words, each name by what it stands for.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let words = words.iter().map(|word| self.names.get(*word).map_or(*word, String::as_str));
         let mut command = Command::new(&self.program);
         // The data directory alone says where the data lies.
-        command.args(words).current_dir(&self.folder).env_remove("DATABASE_URL").stdin(input);
-        let output = command.output()?;
-        Ok(Said {
-            output: String::from_utf8_lossy(&output.stdout).into_owned(),
-            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
-            code: output.status.code(),
-        })
+        command.args(words).current_dir(&self.folder).env_remove("DATABASE_URL");
+        command
     }
 
-    fn show(&self, said: &Said) -> Result<(), Wrong> {
+    /// Shows what a command said.
+    pub(crate) fn show(&self, said: &Said) -> Result<(), Wrong> {
         let shown = table::shortened(&said.output, |value| self.named(value));
         shown.iter().map(String::as_str).chain(said.errors.lines()).try_for_each(|line| self.show_line(line))
     }
@@ -184,7 +201,7 @@ impl Terminal {
         let line = self.names.iter().fold(line.to_owned(), |line, (name, value)| line.replace(value, name));
         let short = line.chars().count() + 2 > COLUMNS;
         let line = if short { table::narrow(&line, &|_: &str| None) } else { line };
-        say(&format!("  {line}"))
+        say(&format!("  {}", table::cut(&line, COLUMNS)))
     }
 }
 
@@ -211,8 +228,8 @@ pub(crate) fn claim(so: bool, text: &str) -> Result<(), Wrong> {
         .try_for_each(|(line, mark)| say(&format!("{mark}{line}")))
 }
 
-/// Shows the command, broken before options where it is too long.
-fn type_in(words: &[&str], input: Option<&str>) -> Result<(), Wrong> {
+/// Shows the command and what stands behind it, broken before options where it is too long.
+pub(crate) fn type_in(words: &[&str], end: &str) -> Result<(), Wrong> {
     let mut pieces = vec![String::from("$ provident")];
     let mut before = "";
     for word in words {
@@ -227,7 +244,7 @@ fn type_in(words: &[&str], input: Option<&str>) -> Result<(), Wrong> {
         }
         before = word;
     }
-    pieces.extend(input.map(|file| format!("< {file}")));
+    pieces.extend(Some(end).filter(|end| !end.is_empty()).map(str::to_owned));
     let mut line = String::new();
     for piece in pieces {
         if line.is_empty() {
@@ -242,7 +259,8 @@ fn type_in(words: &[&str], input: Option<&str>) -> Result<(), Wrong> {
     say(&line)
 }
 
-fn ended_with(words: &[&str], said: &Said, code: i32) -> Result<(), Wrong> {
+/// Sees whether a command ended with this exit code.
+pub(crate) fn ended_with(words: &[&str], said: &Said, code: i32) -> Result<(), Wrong> {
     if said.code == Some(code) {
         return Ok(());
     }
