@@ -59,13 +59,13 @@ Examples:
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<String>,
     },
-    /// Make a connection the one that is taken where none is named
+    /// Make a connection the default
     #[command(after_help = "Example:\n  provident connection make-default --as USER --workspace acme CONNECTION")]
     MakeDefault(OneConnection),
     /// Put a connection into use again
     #[command(after_help = "Example:\n  provident connection enable --as USER --workspace acme CONNECTION")]
     Enable(OneConnection),
-    /// Put a connection out of use; what is bound through it stays bound
+    /// Put a connection out of use
     #[command(after_help = "Example:\n  provident connection disable --as USER --workspace acme CONNECTION")]
     Disable {
         #[command(flatten)]
