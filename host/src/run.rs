@@ -363,7 +363,7 @@ pub struct OperationRun {
     /// What it was told.
     pub context: Option<RunContext>,
     /// What it has counted.
-    #[schema(value_type = BTreeMap<String, u64>)]
+    #[schema(value_type = schema::CountsByKey)]
     pub summary_counts: SummaryCounts,
     /// `own`, or `mirrored` of a platform's.
     pub origin: String,

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 
 use provident_identity::{ActorKind, BindingStatus, ErrorCode, ResolutionMode, SubjectClass, SupportLevel};
 use serde::Deserialize;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::connection::HealthStatus;
 use crate::inventory::ObservationStatus;
 use crate::registry::{ConnectionStatus, RecordKind, RunOutcome, RunStatus};
-use crate::run::OperationType;
+use crate::run::{CountKey, OperationType};
 
 macro_rules! words {
     ($($(#[$about:meta])* $name:ident = $shown:literal of $words:ty;)+) => {
@@ -64,6 +64,25 @@ words! {
     ConnectionStatusName = "ConnectionStatus" of ConnectionStatus;
     /// How a connection was when last checked.
     HealthStatusName = "HealthStatus" of HealthStatus;
+}
+
+/// What a run has counted: whole numbers under registered keys, of which no run has all.
+#[derive(Debug)]
+pub struct CountsByKey;
+
+impl PartialSchema for CountsByKey {
+    fn schema() -> RefOr<Schema> {
+        let count = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer)).minimum(Some(0));
+        let counts = ObjectBuilder::new().schema_type(SchemaType::new(Type::Object));
+        let counts = CountKey::ALL.iter().fold(counts, |counts, key| counts.property(key.as_str(), count()));
+        counts.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false))).into()
+    }
+}
+
+impl ToSchema for CountsByKey {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("SummaryCounts")
+    }
 }
 
 /// A moment: RFC 3339, UTC, microseconds.
@@ -126,6 +145,44 @@ impl PartialSchema for BulkKeyText {
 }
 
 impl ToSchema for BulkKeyText {}
+
+/// What people call something: no control characters, no white space around it, at most 512 bytes.
+#[derive(Debug)]
+pub struct DisplayNameText;
+
+impl PartialSchema for DisplayNameText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .description(Some("At most 512 bytes of UTF-8."))
+            .max_length(Some(512))
+            .pattern(Some(concat!(
+                "^[^\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]",
+                "([^\\u0000-\\u001f\\u007f-\\u009f]*",
+                "[^\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000])?$",
+            )))
+            .into()
+    }
+}
+
+impl ToSchema for DisplayNameText {}
+
+/// A value that a connection logs in with. No answer has one.
+#[derive(Debug)]
+pub struct CredentialText;
+
+impl PartialSchema for CredentialText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .description(Some("At most 4,096 bytes of UTF-8."))
+            .pattern(Some("^[^\\u0000-\\u001f\\u007f-\\u009f]{1,4096}$"))
+            .write_only(true)
+            .into()
+    }
+}
+
+impl ToSchema for CredentialText {}
 
 /// What identifies a resource at its provider. No display name has a place here.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -36,7 +36,7 @@ def key(name):
 
 
 def fill():
-    """A mirrored environment, an inventory and decisions: active, superseded and revoked ones."""
+    """A mirrored environment, an inventory, decisions (active, superseded and revoked ones), connections and runs."""
     workspace = f"/v1/workspaces/{WORKSPACE}"
     rows = [
         {"kind": "environment", "external_ref": "env-mirrored", "display_name": "Mirrored"},
@@ -57,10 +57,19 @@ def fill():
     again = call(f"{workspace}/bindings/{made[0]}/supersede", {"mode": "accepted_limitation", "note": "new"})
     call(f"{workspace}/bindings/{made[1]}/revoke", {"note": "over"})
     seen = call(f"{workspace}/inventory?environment_id={ENVIRONMENT}&limit=40")["items"]
-    return made + [again["binding"]["id"]], [item["id"] for item in seen]
+    bindings, items = made + [again["binding"]["id"]], [item["id"] for item in seen]
+    asked = {"environment_id": ENVIRONMENT, "provider_key": "fake", "display_name": "To the invented provider"}
+    connections = [call(f"{workspace}/connections", asked)["id"] for _ in range(6)]
+    call(f"{workspace}/connections/{connections[0]}/credentials", {"fields": {"api_key": "an-invented-key"}})
+    start = {"environment_id": ENVIRONMENT, "operation_type": "health.check", "provider_key": "fake"}
+    runs = [call(f"{workspace}/operations:start", start)["run"]["id"]]
+    call(f"{workspace}/runs/{runs[0]}/cancel", {})
+    runs.append(call(f"{workspace}/operations:start", start)["run"]["id"])
+    return bindings, items, connections, runs
 
 
-BINDINGS, ITEMS = fill()
+# Nobody works on runs: one that was started is active until it is cancelled.
+BINDINGS, ITEMS, CONNECTIONS, RUNS = fill()
 KEYS = [key(f"decided-{n}") for n in range(40)] + [key(f"seen-{n}") for n in range(40)]
 FRESH = [key(f"new-{n}") for n in range(4_000)]
 
@@ -173,6 +182,19 @@ def mend(operation, body, draw):
         body["adapter"] = "fake"
         widgets = [{"kind": "widget", "ref": f"seen-{draw.number() % 80}", "origin": "own"} for _ in range(3)]
         body["documents"] = [*body.get("documents", []), *widgets]
+    elif operation == "create_connection" and draw.chance(75):
+        body["provider_key"] = "fake"
+        body.pop("directory_id", None)
+    elif operation == "update_connection" and draw.chance(75):
+        body.pop("directory_id", None)
+    elif operation == "set_connection_credentials" and draw.chance(75):
+        body["fields"] = {"api_key": f"an-invented-key-{draw.number() % 80}"}
+    elif operation == "start_operation" and draw.chance(75):
+        # A connection or a provider, as no schema can ask for.
+        body.pop("provider_key", None)
+        body.pop("provider_connection_id", None)
+        named = ("provider_key", "fake") if draw.chance(30) else ("provider_connection_id", draw.of(CONNECTIONS))
+        body[named[0]] = named[1]
     elif operation == "sync_registry" and draw.chance(75):
         row = {"kind": "environment", "external_ref": f"env-{draw.number() % 20}", "display_name": "Mirrored"}
         body["rows"] = [*body.get("rows", []), row]
@@ -192,12 +214,14 @@ def filter_failure(context, failure, case, response):
         return not any(refused)
     if isinstance(failure, RejectedPositiveData) and response.status_code == 422:
         # What is said of the form has to be enough: only rules about the content may refuse what fits the document.
-        return any(is_about_form(error) for error in response.json()["errors"])
+        too_long = is_too_long(case.body)
+        return any(is_about_form(error) and not too_long for error in response.json()["errors"])
     return True
 
 
-# What identifies a resource is judged by the component, which of it a key is made of included.
+# What identifies a resource is judged by the component, which of it a key is made of included; a directory by its provider.
 IDENTITY = ("resource_type", "provider_resource_id", "external_id", "discriminator", "fingerprint", "subject_type_key")
+DIRECTORY = ("directory_id",)
 # The same code says that a subject is not named in exactly one way, which no schema can ask for.
 IN_ONE_WAY = ("subject", "resource", "keys")
 
@@ -207,7 +231,16 @@ def is_about_form(error):
     code, field = error["code"], error["field"]
     if code == "malformed-request":
         return field not in IN_ONE_WAY
-    return code == "unknown-field" or (code.startswith("bad-") and field not in IDENTITY)
+    return code == "unknown-field" or (code.startswith("bad-") and field not in IDENTITY + DIRECTORY)
+
+
+def is_too_long(body):
+    """Whether a text has more bytes than it may: a schema counts characters."""
+    body = body if isinstance(body, dict) else {}
+    fields = body.get("fields")
+    texts = [(body.get("display_name"), 512)]
+    texts += [(text, 4_096) for text in (fields.values() if isinstance(fields, dict) else ())]
+    return any(isinstance(text, str) and len(text.encode("utf-8", "replace")) > most for text, most in texts)
 
 
 @schemathesis.hook
@@ -219,6 +252,10 @@ def after_call(context, case, response):
         for made in [answer, *answer.get("items", [])]:
             if not answer.get("dry_run") and made.get("binding", {}).get("binding_status") == "active":
                 BINDINGS.append(made["binding"]["id"])
+        if operation_of(case) == "create_connection":
+            CONNECTIONS.append(answer["id"])
+    elif response.status_code == 202:
+        RUNS.append(response.json()["run"]["id"])
     elif response.status_code == 409 and case.path_parameters.get("binding_id") in BINDINGS[ENOUGH:]:
         BINDINGS.remove(case.path_parameters["binding_id"])
 
@@ -239,7 +276,11 @@ def map_case(context, case):
     if right[ParameterLocation.PATH]:
         if draw.chance(95):
             case.path_parameters["workspace_id"] = WORKSPACE
-        for name, known in (("binding_id", BINDINGS), ("item_id", ITEMS)):
+        # The first connection is never put out of use, so that something can always be started; of runs the last one has
+        # not ended, unless it was cancelled.
+        usable = CONNECTIONS[1:] if operation_of(case) == "disable_connection" else CONNECTIONS
+        runs = [*RUNS, RUNS[-1], RUNS[-1]]
+        for name, known in (("binding_id", BINDINGS), ("item_id", ITEMS), ("connection_id", usable), ("run_id", runs)):
             if name in case.path_parameters and draw.chance(80):
                 case.path_parameters[name] = draw.of(known)
     if right[ParameterLocation.QUERY] and "environment_id" in case.query and draw.chance(90):

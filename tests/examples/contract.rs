@@ -97,7 +97,8 @@ struct Service {
 impl Service {
     fn over(site: &Site) -> Self {
         let rates = ["--rate-per-s", "1000000", "--rate-burst", "1000000"];
-        let serve = ["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"];
+        // Without workers: a run that was started waits until it is cancelled.
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--workers", "0"];
         let mut command = command(site.arguments(serve.iter().chain(&rates).copied()));
         let log = std::fs::File::create(site.place().join("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();

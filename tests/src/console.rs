@@ -438,7 +438,11 @@ impl<'a> Person<'a> {
 fn takes_environment(arguments: &[String]) -> bool {
     let words: Vec<&str> = arguments.iter().take(2).map(String::as_str).collect();
     match words.as_slice() {
-        ["import", ..] | ["environment", "entitle" | "withdraw"] | ["inventory", "list"] => true,
+        ["import", ..]
+        | ["environment", "entitle" | "withdraw"]
+        | ["inventory", "list"]
+        | ["connection", "create" | "list"]
+        | ["run", "start" | "list"] => true,
         ["binding", command] => !matches!(*command, "supersede" | "revoke" | "redact-note" | "show" | "history"),
         _ => false,
     }

@@ -32,7 +32,7 @@ pub struct Operation {
 }
 
 /// What a request names, as text: right, wrong, or nonsense.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Aim {
     /// The workspace of the path.
     pub workspace: String,
@@ -42,6 +42,10 @@ pub struct Aim {
     pub binding: String,
     /// The inventory item of the path.
     pub item: String,
+    /// The connection of the path, or of a start.
+    pub connection: String,
+    /// The run of the path.
+    pub run: String,
     /// The provider's id of the subject a decision or an import is about.
     pub subject: String,
 }
@@ -61,6 +65,10 @@ pub enum About {
     Binding,
     /// An inventory item, in its own environment.
     Item,
+    /// A connection, in its own environment.
+    Connection,
+    /// A run, in its own environment.
+    Run,
 }
 
 /// A valid request of an operation.
@@ -140,11 +148,18 @@ impl Operation {
         statuses.filter_map(|status| status.parse().ok()).filter(|status| (200..300).contains(status)).collect()
     }
 
+    /// Whether its path names a record.
+    #[must_use]
+    pub fn is_of_a_record(&self) -> bool {
+        self.path.replace("{workspace_id}", "").contains('{')
+    }
+
     /// A request at an aim.
     #[must_use]
     pub fn prepared(&self, sample: &Sample, aim: &Aim) -> Prepared {
         let path = self.path.replace("{workspace_id}", &aim.workspace);
         let path = path.replace("{binding_id}", &aim.binding).replace("{item_id}", &aim.item);
+        let path = path.replace("{connection_id}", &aim.connection).replace("{run_id}", &aim.run);
         Prepared {
             method: self.method.clone(),
             path,
@@ -224,7 +239,7 @@ impl Prepared {
 }
 
 impl Aim {
-    /// At a tenant's own environment and records.
+    /// At a tenant's own environment and records, and at no connection and no run.
     #[must_use]
     pub fn at(tenant: &Tenant, environment: Uuid, binding: Uuid, item: Uuid) -> Self {
         Self {
@@ -232,8 +247,16 @@ impl Aim {
             environment: environment.to_string(),
             binding: binding.to_string(),
             item: item.to_string(),
+            connection: Uuid::nil().to_string(),
+            run: Uuid::nil().to_string(),
             subject: "A".to_owned(),
         }
+    }
+
+    /// The same at a connection and a run.
+    #[must_use]
+    pub fn through(self, connection: Uuid, run: Uuid) -> Self {
+        Self { connection: connection.to_string(), run: run.to_string(), ..self }
     }
 }
 
@@ -305,6 +328,56 @@ fn samples(operation: &str, aim: &Aim) -> Option<Vec<Sample>> {
             return Some(vec![all, some]);
         }
         "audit_checkpoint" => read(About::EveryEnvironment, Capability::WorkspaceManage),
+        _ => return provider_samples(operation, aim),
+    };
+    Some(vec![one])
+}
+
+/// The part of the table that is about providers.
+fn provider_samples(operation: &str, aim: &Aim) -> Option<Vec<Sample>> {
+    let (view, manage, run) = (Capability::ProviderView, Capability::ProviderManage, Capability::ProviderRun);
+    let sample = |about, capability, attempted, body| Sample {
+        about,
+        capability: Some(capability),
+        attempted,
+        query: Vec::new(),
+        body,
+    };
+    let read = |about| sample(about, view, None, None);
+    let manages = |attempted, body| sample(About::Connection, manage, Some(attempted), body);
+    let list = |more: &[(&'static str, &str)]| {
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let query = [("environment_id", aim.environment.clone())].into_iter().chain(more).collect();
+        Sample { query, ..read(About::Environment) }
+    };
+    let one = match operation {
+        "list_connections" => return Some(vec![list(&[]), list(&[("provider_key", "fake"), ("limit", "1")])]),
+        "create_connection" => {
+            let body = json!({ "environment_id": aim.environment, "provider_key": "fake", "display_name": "Another" });
+            sample(About::Environment, manage, Some("connection.create"), Some(body))
+        }
+        "get_connection" => read(About::Connection),
+        "update_connection" => manages("connection.update", Some(json!({ "display_name": "Called otherwise" }))),
+        "make_default_connection" => manages("connection.make-default", None),
+        "enable_connection" => manages("connection.enable", None),
+        "disable_connection" => manages("connection.disable", Some(json!({ "even_if_default": true }))),
+        "set_connection_credentials" => {
+            manages("provider-credential.set", Some(json!({ "fields": { "api_key": "an-invented-key" } })))
+        }
+        "start_operation" => {
+            let start = |named: Value| {
+                let mut body = json!({ "environment_id": aim.environment, "operation_type": "health.check" });
+                body.as_object_mut()?.extend(named.as_object()?.clone());
+                Some(sample(About::Environment, run, Some("run.start"), Some(body)))
+            };
+            let explicit = start(json!({ "provider_connection_id": aim.connection }))?;
+            return Some(vec![explicit, start(json!({ "provider_key": "fake" }))?]);
+        }
+        "list_runs" => {
+            return Some(vec![list(&[]), list(&[("operation_type", "health.check"), ("active", "true")])]);
+        }
+        "get_run" => read(About::Run),
+        "cancel_run" => sample(About::Run, run, Some("run.cancel"), None),
         _ => return None,
     };
     Some(vec![one])

@@ -145,6 +145,32 @@ impl Installation {
         self.service.start_operation(tenant.operator, at, here, &start).await.unwrap()
     }
 
+    /// Ends whatever is under way in an environment, so that something else can be started there.
+    ///
+    /// # Panics
+    ///
+    /// When it is refused.
+    pub async fn idle(&self, tenant: &Tenant, environment_id: Uuid) {
+        let (at, filter) = (&tenant.workspace, RunFilter { active: true, ..RunFilter::default() });
+        let page = PageRequest::default();
+        for run in self.service.runs(tenant.owner, at, environment_id, &filter, page).await.unwrap().items {
+            self.service.cancel_run(tenant.owner, at, run.id).await.unwrap();
+        }
+    }
+
+    /// A connection to the invented provider in an environment, and a check of it that waits to be worked on.
+    ///
+    /// # Panics
+    ///
+    /// When it is refused.
+    pub async fn waiting_run(&self, tenant: &Tenant, environment_id: Uuid) -> (Uuid, Uuid) {
+        self.idle(tenant, environment_id).await;
+        let connection_id = self.fake_connection(tenant, environment_id, API_KEY).await;
+        let start = through(OperationType::HealthCheck, connection_id);
+        let started = self.service.start_operation(tenant.owner, &tenant.workspace, environment_id, &start).await;
+        (connection_id, started.unwrap().run.id)
+    }
+
     /// Starts an operation, has it worked on, and gives it as it ended.
     ///
     /// # Panics

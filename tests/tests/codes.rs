@@ -5,6 +5,7 @@
 use provident::audit::Fault;
 use provident::error::{HOST_CODES, all_codes};
 use provident::http::problem::HTTP_CODES;
+use provident::run::ReasonCode;
 use provident_identity::{ComponentError, ErrorCode};
 use provident_tests::guard::listing::{files, root};
 use std::collections::BTreeSet;
@@ -15,8 +16,8 @@ fn rows<'a>(document: &'a str, heading: &str) -> Vec<[&'a str; 3]> {
     let section = after.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [code, field, meaning] = cells[..] else { panic!("docs/codes.md: not three cells: {line}") };
-        assert!(!field.is_empty() && !meaning.is_empty(), "docs/codes.md: an empty cell: {line}");
+        let [code, field, meaning] = cells[..] else { panic!("not three cells: {line}") };
+        assert!(!field.is_empty() && !meaning.is_empty(), "an empty cell: {line}");
         [code.trim_matches('`'), field, meaning]
     });
     rows.collect()
@@ -92,6 +93,15 @@ fn the_packages_for_node_and_python_have_no_codes_of_their_own() {
 #[test]
 fn every_code_of_the_host_is_documented() {
     documents("The host", HOST_CODES.iter().map(|(code, _)| *code));
+}
+
+#[test]
+fn every_reason_of_a_run_stands_in_the_manual_in_its_order_with_its_words_and_what_to_do() {
+    let manual = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let told: Vec<(&str, &str)> =
+        rows(&manual, "Runs that fail").into_iter().map(|[reason, words, _]| (reason, words)).collect();
+    let reasons: Vec<(&str, &str)> = ReasonCode::ALL.iter().map(|reason| (reason.as_str(), reason.message())).collect();
+    assert_eq!(told, reasons);
 }
 
 #[test]

@@ -93,15 +93,16 @@ struct Scene {
     raw: Raw,
 }
 
-/// An item and a binding in an environment.
-async fn furnished(world: &Installation, tenant: &Tenant, environment: Uuid) -> (Uuid, Uuid) {
+/// A binding, an item, a connection and a run in an environment.
+async fn furnished(world: &Installation, tenant: &Tenant, environment: Uuid) -> Aim {
     let (service, workspace, owner) = (&world.service, &tenant.workspace, tenant.owner);
     let mut import = service.begin_import(owner, workspace, environment, None).await.unwrap();
     service.import_chunk(&mut import, &[Ok((0, widget("I")))]).await.unwrap();
     let (filter, page) = (InventoryFilter::default(), PageRequest::default());
     let item = service.inventory(owner, workspace, environment, &filter, page).await.unwrap().items[0].id;
     let binding = service.create_binding(owner, workspace, environment, &exclusion(&key("B"))).await.unwrap().id;
-    (binding, item)
+    let (connection, run) = world.waiting_run(tenant, environment).await;
+    Aim::at(tenant, environment, binding, item).through(connection, run)
 }
 
 impl Scene {
@@ -142,16 +143,27 @@ impl Scene {
         (text(0), text(1), text(2).replace('-', ""))
     }
 
-    /// A binding like a target's that has not been used up: some operations do.
-    async fn unspent(&self, operation: &Operation, target: &Target) -> Aim {
-        let mut aim = target.aim.clone();
+    /// What is like a target's and has not been used up: some operations do. Nothing is under way there but the run that is
+    /// named.
+    async fn unspent(&self, operation: &Operation, about: About, target: &Target) -> Aim {
+        let (world, mut aim) = (&self.world, target.aim.clone());
         aim.subject = fresh_id().to_string();
-        if let Some(environment) = target.environment.filter(|_| operation.changes()) {
-            let acme = [&self.world.acme, &self.world.rival];
-            let tenant = acme.into_iter().find(|tenant| tenant.workspace_id.to_string() == aim.workspace).unwrap();
-            let request = exclusion(&key(&fresh_id().to_string()));
-            let made = self.world.service.create_binding(tenant.owner, &tenant.workspace, environment, &request).await;
-            aim.binding = made.unwrap().id.to_string();
+        let Some(environment) = target.environment.filter(|_| operation.changes()) else { return aim };
+        let acme = [&world.acme, &world.rival];
+        let tenant = acme.into_iter().find(|tenant| tenant.workspace_id.to_string() == aim.workspace).unwrap();
+        match about {
+            About::Binding => {
+                let request = exclusion(&key(&fresh_id().to_string()));
+                let made = world.service.create_binding(tenant.owner, &tenant.workspace, environment, &request).await;
+                aim.binding = made.unwrap().id.to_string();
+            }
+            About::Connection => aim.connection = world.bare_connection(tenant, environment, None).await.to_string(),
+            About::Run => {
+                let (connection, run) = world.waiting_run(tenant, environment).await;
+                aim = aim.through(connection, run);
+            }
+            About::Environment => world.idle(tenant, environment).await,
+            About::Nothing | About::Workspace | About::EveryEnvironment | About::Item => {}
         }
         aim
     }
@@ -191,22 +203,27 @@ async fn people(world: &Installation, routes: &Router) -> Vec<Person> {
 /// One of every way that a thing is there or is not.
 async fn targets(world: &Installation) -> Vec<Target> {
     let (acme, rival) = (&world.acme, &world.rival);
-    let (binding, item) = furnished(world, acme, acme.environment_id).await;
-    let (hidden_binding, hidden_item) = furnished(world, acme, acme.hidden_environment_id).await;
-    let (foreign_binding, foreign_item) = furnished(world, rival, rival.environment_id).await;
-    let there = Aim::at(acme, acme.environment_id, binding, item);
-    let hidden = Aim::at(acme, acme.hidden_environment_id, hidden_binding, hidden_item);
-    let foreign = Aim::at(rival, rival.environment_id, foreign_binding, foreign_item);
-    let missing = Aim::at(acme, fresh_id(), fresh_id(), fresh_id());
+    let there = furnished(world, acme, acme.environment_id).await;
+    let hidden = furnished(world, acme, acme.hidden_environment_id).await;
+    let foreign = furnished(world, rival, rival.environment_id).await;
+    let missing = Aim::at(acme, fresh_id(), fresh_id(), fresh_id()).through(fresh_id(), fresh_id());
     let in_workspace = |aim: &Aim, workspace: String| Aim { workspace, ..aim.clone() };
     let texts = |id: &str, environment: &str| Aim {
         binding: id.to_owned(),
         item: id.to_owned(),
+        connection: id.to_owned(),
+        run: id.to_owned(),
         environment: environment.to_owned(),
         ..there.clone()
     };
-    let upper = Aim { environment: "ref:nowhere".to_owned(), ..there.clone() };
-    let upper = Aim { binding: upper.binding.to_uppercase(), item: upper.item.to_uppercase(), ..upper };
+    let upper = Aim {
+        environment: "ref:nowhere".to_owned(),
+        binding: there.binding.to_uppercase(),
+        item: there.item.to_uppercase(),
+        connection: there.connection.to_uppercase(),
+        run: there.run.to_uppercase(),
+        ..there.clone()
+    };
     let target = |name, aim: Aim| Target { name, aim, environment: None, nonsense: false };
     let nowhere = |text: &str| in_workspace(&there, text.to_owned());
     vec![
@@ -237,10 +254,12 @@ fn expected(sample: &Sample, person: &Person, target: &Target) -> Outcome {
         About::Nothing | About::Workspace | About::EveryEnvironment => judged,
         About::Environment if target.nonsense && judged == Outcome::Done => Outcome::Unreadable,
         About::Environment if target.nonsense => judged,
-        About::Environment | About::Binding | About::Item => match target.environment {
-            Some(environment) if person.environments.contains(&environment) => judged,
-            _ => Outcome::NotFound,
-        },
+        About::Environment | About::Binding | About::Item | About::Connection | About::Run => {
+            match target.environment {
+                Some(environment) if person.environments.contains(&environment) => judged,
+                _ => Outcome::NotFound,
+            }
+        }
     }
 }
 
@@ -255,7 +274,7 @@ impl Refusals {
         assert_eq!(text, *first, "{about}");
         let problem = reply.json();
         let members: Vec<&String> = problem.as_object().unwrap().keys().collect();
-        let known = ["active_binding_id", "code", "detail", "errors", "status", "title", "type"];
+        let known = ["active_binding_id", "active_run_id", "code", "detail", "errors", "status", "title", "type"];
         assert!(members.iter().all(|member| known.contains(&member.as_str())), "{about}: {members:?}");
         let request_id = reply.headers["x-request-id"].to_str().unwrap();
         assert!(!String::from_utf8_lossy(&reply.body).contains(request_id), "{about}");
@@ -330,12 +349,13 @@ async fn hold_admissions(scene: &mut Scene, operation: &Operation, number: usize
     let mut seen = 0;
     for person in scene.people.clone() {
         for target in scene.targets.clone() {
-            let outcome = expected(&operation.samples(&target.aim).remove(number), &person, &target);
+            let sample = operation.samples(&target.aim).remove(number);
+            let outcome = expected(&sample, &person, &target);
             if outcome != Outcome::Done && outcome != Outcome::Unreadable {
                 continue;
             }
             seen += 1;
-            let aim = scene.unspent(operation, &target).await;
+            let aim = scene.unspent(operation, sample.about, &target).await;
             let before = scene.events().await;
             let sample = operation.samples(&aim).remove(number);
             let reply = operation.prepared(&sample, &aim).send(&person.caller).await;
@@ -481,11 +501,18 @@ fn spoiled(operation: &Operation, request: &Prepared) -> Vec<(&'static str, Prep
         let twice = request.clone().with_header("idempotency-key", "k").with_header("idempotency-key", "k");
         spoiled.push(("two idempotency keys", twice, "bad-idempotency-key"));
     }
-    let Some(body) = &request.body else { return spoiled };
+    if request.method == Method::GET {
+        return spoiled;
+    }
     let with = |body: String| Prepared { body: Some(body), ..request.clone() };
+    if request.body.is_some() {
+        spoiled.push(("nothing", with(String::new()), "malformed-request"));
+    }
+    // Of an operation that takes no body, as good as none.
+    let request = &with(request.body.clone().unwrap_or_else(|| "{}".to_owned()));
+    let body = request.body.as_deref().unwrap_or_default();
     spoiled.push(("no JSON", with("{".to_owned()), "malformed-request"));
     spoiled.push(("another kind of JSON", with("[]".to_owned()), "malformed-request"));
-    spoiled.push(("nothing", with(String::new()), "malformed-request"));
     spoiled.push(("too much", with(format!("{body}{}", " ".repeat(limits().body_bytes))), "body-too-large"));
     let typed = request.clone().with_header("content-type", "text/plain");
     spoiled.push(("another type", typed, "unsupported-media-type"));
@@ -548,19 +575,14 @@ fn what_is_wrong_with_a_request_is_told_to_those_alone_who_could_have_made_it() 
 #[test]
 fn every_operation_says_what_it_does() {
     let _alone = alone();
-    let aim = Aim {
-        workspace: Uuid::nil().to_string(),
-        environment: String::new(),
-        binding: String::new(),
-        item: String::new(),
-        subject: String::new(),
-    };
     for operation in operations() {
-        for sample in operation.samples(&aim) {
+        for sample in operation.samples(&Aim::default()) {
             assert_eq!(sample.attempted.is_some(), operation.changes(), "{}", operation.id);
             assert_eq!(sample.capability.is_none(), sample.about == About::Nothing, "{}", operation.id);
             let of_workspace = operation.path.contains("{workspace_id}");
             assert_eq!(of_workspace, sample.about != About::Nothing, "{}", operation.id);
+            let of_a_record = [About::Binding, About::Item, About::Connection, About::Run].contains(&sample.about);
+            assert_eq!(of_a_record, operation.is_of_a_record(), "{}", operation.id);
         }
     }
 }

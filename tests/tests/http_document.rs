@@ -8,13 +8,17 @@ use axum::http::Method;
 use provident::actor::{Actor, SystemActor};
 use provident::binding::{CreateBinding, ResourceRef, SubjectRef};
 use provident::http::document::document;
+use provident::registry::RunOutcome;
+use provident::run::OperationType;
 use provident_identity::ResolutionMode;
 use provident_tests::api::{Caller, Reply, routes};
 use provident_tests::database::on_both_engines;
 use provident_tests::guard::listing::root;
 use provident_tests::installation::{Installation, key, widget};
 use provident_tests::operations::{Aim, Operation, operations};
+use provident_tests::provider::{CLIENT_ID, CLIENT_SECRET, DIRECTORY_ID, worker};
 use provident_tests::rows::fresh_id;
+use provident_tests::stand_in::StandIn;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -65,8 +69,9 @@ fn every_operation_says_all_that_is_to_be_said() {
         assert!(said.get("security").is_none(), "{id}");
         let effect = said["x-effect"].as_str().unwrap();
         assert!(["platform", "provider-read", "none"].contains(&effect), "{id}");
-        assert_eq!(operation.method == Method::POST, said.get("requestBody").is_some(), "{id}");
-        assert!(operation.method != Method::GET || effect == "none", "{id}");
+        let takes_body = operation.samples(&Aim::default()).iter().all(|sample| sample.body.is_some());
+        assert_eq!(takes_body, said.get("requestBody").is_some(), "{id}");
+        assert!(operation.method == Method::POST || !takes_body && effect == "none", "{id}");
         if let Some(body) = said.get("requestBody") {
             assert_eq!(body["required"], true, "{id}");
         }
@@ -91,11 +96,19 @@ fn every_operation_says_all_that_is_to_be_said() {
         operations().into_iter().filter(Operation::changes).map(|operation| operation.id).collect();
     let expected = [
         "bulk_create_bindings",
+        "cancel_run",
         "create_binding",
+        "create_connection",
+        "disable_connection",
+        "enable_connection",
         "import_inventory",
+        "make_default_connection",
         "revoke_binding",
+        "set_connection_credentials",
+        "start_operation",
         "supersede_binding",
         "sync_registry",
+        "update_connection",
     ];
     assert_eq!(changing, expected.into_iter().map(str::to_owned).collect());
 }
@@ -193,6 +206,8 @@ async fn every_answer(world: &Installation) -> Vec<(String, Reply)> {
             aim.binding = made.json()["binding"]["id"].as_str().unwrap().to_owned();
             let items = manager.get(&format!("{at}/inventory?environment_id={}&limit=1", aim.environment)).await.json();
             aim.item = items["items"][0]["id"].as_str().unwrap().to_owned();
+            let (connection, run) = world.waiting_run(acme, acme.environment_id).await;
+            aim = aim.through(connection, run);
             for sample in operation.samples(&aim) {
                 let request = operation.prepared(&sample, &aim);
                 let unknown = request.clone().with_parameter("x", "1");
@@ -227,9 +242,46 @@ async fn every_answer(world: &Installation) -> Vec<(String, Reply)> {
         "sync_registry".to_owned(),
         manager.post(&format!("{at}/registry:sync"), &json!({ "rows": rows })).await,
     ));
+    answers.extend(answers_about_providers(world, &manager).await);
     let list = format!("{at}/bindings?environment_id={}&limit=500", acme.environment_id);
     answers.push(("list_bindings".to_owned(), manager.get(&list).await));
     answers.push(("list_audit_events".to_owned(), owner.get(&format!("{at}/audit-events?limit=500")).await));
+    answers
+}
+
+/// What connections and runs are answered with where there is more to tell of them: credentials, directories, a check that
+/// failed, an end; and what is in the way.
+async fn answers_about_providers(world: &Installation, manager: &Caller) -> Vec<(String, Reply)> {
+    let (acme, stand_in) = (&world.acme, StandIn::start());
+    let worker = worker(&world.service, &stand_in);
+    let at = format!("/v1/workspaces/{}", acme.workspace_id);
+    world.idle(acme, acme.environment_id).await;
+    // The stand-in does not know its key.
+    let connection = world.fake_connection(acme, acme.environment_id, "an-unknown-key").await;
+    let other = world.foreign_connection(acme, acme.environment_id, (DIRECTORY_ID, CLIENT_ID, CLIENT_SECRET)).await;
+    let run = world.done(&worker, acme, OperationType::HealthCheck, connection).await;
+    assert_eq!(run.outcome, Some(RunOutcome::Failed));
+    let start = |operation: &str| json!({ "environment_id": acme.environment_id, "operation_type": operation, "provider_connection_id": connection });
+    let mut answers = Vec::new();
+    let mut told = |operation: &str, reply: Reply, status: u16| {
+        assert_eq!(reply.status, status, "{operation}: {}", reply.json());
+        answers.push((operation.to_owned(), reply));
+    };
+    let busy = format!("{at}/operations:start");
+    told("start_operation", manager.post(&busy, &start("compliance.snapshot")).await, 202);
+    told("start_operation", manager.post(&busy, &start("compliance.snapshot")).await, 200);
+    let in_the_way = manager.post(&busy, &start("inventory.collect")).await;
+    assert!(in_the_way.json()["active_run_id"].is_string());
+    told("start_operation", in_the_way, 409);
+    told("cancel_run", manager.post(&format!("{at}/runs/{}/cancel", run.id), &json!({})).await, 409);
+    for id in [connection, other] {
+        told("get_connection", manager.get(&format!("{at}/connections/{id}")).await, 200);
+    }
+    told("get_run", manager.get(&format!("{at}/runs/{}", run.id)).await, 200);
+    for (operation, list) in [("list_connections", "connections"), ("list_runs", "runs")] {
+        let list = format!("{at}/{list}?environment_id={}&limit=500", acme.environment_id);
+        told(operation, manager.get(&list).await, 200);
+    }
     answers
 }
 
@@ -322,6 +374,17 @@ fn what_is_shown_has_exactly_the_members_of_its_schema() {
                 "list_inventory" => ("InventoryItem", items),
                 "list_audit_events" => ("ChainedEvent", items),
                 "audit_checkpoint" => ("Checkpoint", vec![body]),
+                "list_connections" => ("ProviderConnection", items),
+                "get_connection"
+                | "create_connection"
+                | "update_connection"
+                | "make_default_connection"
+                | "enable_connection"
+                | "disable_connection"
+                | "set_connection_credentials" => ("ProviderConnection", vec![body]),
+                "list_runs" => ("OperationRun", items),
+                "get_run" | "cancel_run" => ("OperationRun", vec![body]),
+                "start_operation" => ("OperationRun", vec![body["run"].clone()]),
                 _ => continue,
             };
             for value in values {
@@ -329,7 +392,8 @@ fn what_is_shown_has_exactly_the_members_of_its_schema() {
                 shown.insert(schema);
             }
         }
-        assert_eq!(shown, BTreeSet::from(["Binding", "ChainedEvent", "Checkpoint", "InventoryItem"]));
+        let all = ["Binding", "ChainedEvent", "Checkpoint", "InventoryItem", "OperationRun", "ProviderConnection"];
+        assert_eq!(shown, BTreeSet::from(all));
     });
 }
 

@@ -53,8 +53,9 @@ fn what_is_not_about_bindings_answers_with_the_same_bytes_after_a_decision_of_ev
         service.finish_import(&import).await.unwrap();
         let (filter, page) = (InventoryFilter::default(), PageRequest::default());
         let listed = service.inventory(acme.owner, &acme.workspace, acme.environment_id, &filter, page).await.unwrap();
-        let aims: Vec<Aim> =
-            listed.items.iter().map(|item| Aim::at(acme, acme.environment_id, Uuid::nil(), item.id)).collect();
+        let (connection, run) = world.waiting_run(acme, acme.environment_id).await;
+        let at = |item| Aim::at(acme, acme.environment_id, Uuid::nil(), item).through(connection, run);
+        let aims: Vec<Aim> = listed.items.iter().map(|item| at(item.id)).collect();
         let mut callers = Vec::new();
         for actor in [acme.owner, acme.manager, acme.readonly, acme.unentitled, world.stranger] {
             callers.push(Caller::of(&routes, service, actor).await);
@@ -62,6 +63,7 @@ fn what_is_not_about_bindings_answers_with_the_same_bytes_after_a_decision_of_ev
         let before = answers(&callers, &aims).await;
         let swept: std::collections::BTreeSet<&str> = before.iter().map(|(id, _)| id.as_str()).collect();
         assert!(swept.is_superset(&["list_inventory", "get_inventory_item", "derive_keys", "parse_keys"].into()));
+        assert!(swept.is_superset(&["list_connections", "get_connection", "list_runs", "get_run"].into()));
         let same = async |what: &str| {
             for (was, is) in before.iter().zip(answers(&callers, &aims).await) {
                 assert_eq!(*was, is, "after {what}");

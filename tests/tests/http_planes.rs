@@ -27,7 +27,7 @@ fn environments(page: &Value, member: &str) -> BTreeSet<String> {
     items.iter().filter_map(|item| item[member].as_str().map(str::to_owned)).collect()
 }
 
-/// A decision and an item in each environment of a workspace.
+/// A decision, an item, a connection and a run in each environment of a workspace.
 async fn furnish(world: &Installation) {
     let acme = &world.acme;
     let owner = Caller::of(&routes(&world.service), &world.service, acme.owner).await;
@@ -39,6 +39,7 @@ async fn furnish(world: &Installation) {
         let body = json!({ "environment_id": environment, "mode": "missing_expected", "subject": key("A"),
             "subject_domain": "things", "note": "why" });
         assert_eq!(owner.post(&format!("{at}/bindings"), &body).await.status, 201);
+        world.waiting_run(acme, environment).await;
     }
 }
 
@@ -53,7 +54,7 @@ fn lists_show_the_environments_their_reader_is_entitled_to_and_no_other() {
         let by = async |actor: Actor| Caller::of(&routes, &world.service, actor).await;
         let (owner, manager, readonly) = (by(acme.owner).await, by(acme.manager).await, by(acme.readonly).await);
 
-        for list in ["bindings", "inventory"] {
+        for list in ["bindings", "inventory", "connections", "runs"] {
             for (caller, environment) in [(&owner, &here), (&owner, &hidden), (&manager, &here), (&readonly, &here)] {
                 let page = caller.get(&format!("{at}/{list}?environment_id={environment}&limit=500")).await.json();
                 assert_eq!(environments(&page, "environment_id"), BTreeSet::from([environment.clone()]), "{list}");
@@ -293,7 +294,8 @@ fn no_other_header_and_no_cookie_chooses_anything() {
             page["items"][0]["id"].as_str().unwrap().parse::<Uuid>().unwrap()
         };
         let (binding, item) = (first("bindings").await, first("inventory").await);
-        let aim = Aim::at(acme, acme.environment_id, binding, item);
+        let (connection, run) = (first("connections").await, first("runs").await);
+        let aim = Aim::at(acme, acme.environment_id, binding, item).through(connection, run);
         let headers = meaningless_headers(&world);
         for actor in [acme.owner, acme.readonly, acme.unentitled, world.stranger] {
             let caller = Caller::of(&routes, &world.service, actor).await;
@@ -441,7 +443,8 @@ fn no_route_reaches_the_system_plane() {
         // A token of the command line's is no token of tenants, and nothing of tenants opens the platform's own workspace.
         let platform = Uuid::nil();
         for operation in operations().into_iter().filter(|operation| operation.path.contains("{workspace_id}")) {
-            let aim = Aim { workspace: platform.to_string(), ..Aim::at(acme, platform, platform, platform) };
+            let there = Aim::at(acme, platform, platform, platform).through(platform, platform);
+            let aim = Aim { workspace: platform.to_string(), ..there };
             for sample in operation.samples(&aim).into_iter().filter(|sample| sample.attempted.is_none()) {
                 assert_eq!(operation.prepared(&sample, &aim).send(&owner).await.status, 404, "{}", operation.id);
             }
@@ -473,6 +476,7 @@ fn what_needs_no_credential_tells_nothing_of_what_is_kept() {
         let request = exclusion(&key("1"));
         let (acme, service) = (&world.acme, &world.service);
         service.create_binding(acme.manager, &acme.workspace, acme.environment_id, &request).await.unwrap();
+        world.waiting_run(acme, acme.environment_id).await;
         for (path, before) in ["/healthz", "/readyz", "/openapi.json", "/docs/"].iter().zip(before) {
             assert_eq!(told(&nobody.get(path).await), before, "{path}");
         }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use provident::inventory::InventoryFilter;
+use provident::page::PageRequest;
 use provident::registry::{RunOutcome, RunStatus};
 use provident::run::{OperationRun, OperationType};
 use provident::service::{Service, Settings};
@@ -135,7 +137,8 @@ impl World {
         world.start(acme, ComplianceSnapshot, other).await;
         let runs = world.runs(acme.owner, acme).await;
         assert_eq!(states(&runs), every_state());
-        let item = service.inventory(acme.owner, at, here, &Default::default(), Default::default()).await.unwrap();
+        let (filter, page) = (InventoryFilter::default(), PageRequest::default());
+        let item = service.inventory(acme.owner, at, here, &filter, page).await.unwrap();
         let bound = service.create_binding(acme.manager, at, here, &exclusion(&key("A"))).await.unwrap();
         self.ids.insert("run_id", runs.iter().map(|run| run.id.to_string()).collect());
         self.ids.insert("item_id", vec![item.items[0].id.to_string()]);
@@ -284,7 +287,7 @@ fn commands() -> BTreeMap<String, String> {
 /// An example as somebody would type it here.
 fn typed(example: &str, world: &World, server: &Instance) -> String {
     let acme = &world.installation.acme;
-    let meant = |word: &str| match word {
+    let meant = |said: &str| match said {
         "USER" | "OWNER" => acme.owner.user_id().to_string(),
         "ENV" => acme.environment_id.to_string(),
         "CONNECTION" => world.ids["connection_id"][0].clone(),
@@ -296,10 +299,10 @@ fn typed(example: &str, world: &World, server: &Instance) -> String {
         "/etc/bash_completion.d/provident" => "completions".to_owned(),
         "/etc/provident.toml" => world.config.display().to_string(),
         "http://127.0.0.1:8080/readyz" => format!("http://{}/readyz", server.address),
-        word if word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase()) => {
-            panic!("nobody said what {word} is in `{example}`")
+        name if name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase()) => {
+            panic!("nobody said what {name} is in `{example}`")
         }
-        word => word.to_owned(),
+        other => other.to_owned(),
     };
     example.split(' ').map(meant).collect::<Vec<_>>().join(" ")
 }

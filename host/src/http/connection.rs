@@ -86,7 +86,7 @@ struct CreateConnectionRequest {
     #[schema(max_length = 255)]
     directory_id: Option<String>,
     /// What people call it.
-    #[schema(max_length = 512)]
+    #[schema(value_type = schema::DisplayNameText)]
     display_name: String,
     /// Whether it is to be the default; the first of a provider in an environment is anyhow.
     #[serde(default)]
@@ -98,7 +98,7 @@ struct CreateConnectionRequest {
 #[serde(deny_unknown_fields)]
 struct UpdateConnectionRequest {
     /// What people call it.
-    #[schema(max_length = 512)]
+    #[schema(value_type = Option<schema::DisplayNameText>)]
     display_name: Option<String>,
     /// The provider's directory, if it was not known.
     #[schema(max_length = 255)]
@@ -119,7 +119,7 @@ struct DisableConnectionRequest {
 #[serde(deny_unknown_fields)]
 struct SetCredentialsRequest {
     /// Every field the provider declares, and no other: texts of 1 to 4,096 bytes, without control characters.
-    #[schema(value_type = BTreeMap<String, String>, write_only)]
+    #[schema(value_type = BTreeMap<String, schema::CredentialText>)]
     fields: GivenCredentials,
 }
 

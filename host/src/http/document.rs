@@ -57,7 +57,8 @@ const REFUSALS: &[(&str, &str)] = &[
         Told, BrokenRule, Limit, schema::BindingStatusName, schema::BulkKeyText, schema::IdempotencyKeyText,
         schema::ObservationStatusName, schema::RecordName, schema::ResolutionModeName, schema::SubjectClassName,
         schema::ConnectionStatusName, schema::HealthStatusName, schema::OperationTypeName, schema::RunStatusName,
-        schema::RunOutcomeName
+        schema::RunOutcomeName, schema::DisplayNameText, schema::CredentialText,
+        schema::CountsByKey
     )),
     tags(
         (name = "bindings", description = "What was decided about subjects"),

@@ -121,8 +121,7 @@ impl Service {
             Err(Stopped::Failed(error)) if error.is_transient() => Err(error),
             Err(Stopped::Failed(error)) => {
                 tracing::error!(run_id = %lease.run_id, code = error.code(), %error, "a run failed by our own fault");
-                let counts = work.run.summary_counts.clone();
-                let outcome = Outcome::ended_by(ReasonCode::InternalError, counts);
+                let outcome = Outcome::ended_by(ReasonCode::InternalError, SummaryCounts::default());
                 self.mutate(lease.workspace_id, |tx| end_once(tx, &work, &outcome)).await?;
                 Ok(())
             }
@@ -286,7 +285,8 @@ fn ending(outcome: &Outcome) -> RunEnding<'_> {
     }
 }
 
-/// Ends a run as its work came out, and says how the connection was found. Nothing of a run that is no longer in hand.
+/// Ends a run as its work came out, and says how the connection was found. Where nothing was counted at the end, what the run
+/// has counted until then stays. Nothing of a run that is no longer in hand.
 async fn end_once(mut tx: WriteTx, work: &Work, outcome: &Outcome) -> Result<(), Error> {
     if !tx.holds_lease(work.lease).await? {
         return Ok(());
@@ -305,7 +305,11 @@ async fn end_once(mut tx: WriteTx, work: &Work, outcome: &Outcome) -> Result<(),
         event.connection = Some(mark(&work.connection));
         before.push(event);
     }
-    end(tx, Draft::new(Operation::RunEnd, Decider::System), &run, &ending(outcome), before).await?;
+    let mut ending = ending(outcome);
+    if outcome.counts == SummaryCounts::default() {
+        ending.counts = &run.summary_counts;
+    }
+    end(tx, Draft::new(Operation::RunEnd, Decider::System), &run, &ending, before).await?;
     Ok(())
 }
 

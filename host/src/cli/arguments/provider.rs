@@ -45,7 +45,7 @@ Examples:
     /// Show a connection
     #[command(after_help = "Example:\n  provident connection show --as USER --workspace acme CONNECTION")]
     Show(OneConnection),
-    /// Say otherwise what a connection is called, or what its directory is if that was not known
+    /// Rename a connection, or say what its directory is
     #[command(
         after_help = "Example:\n  provident connection update --as USER --workspace acme CONNECTION --name 'Main'"
     )]

@@ -47,7 +47,8 @@ fn said(asked: &server::Asked, before: usize) -> Reply {
     }
     match (asked.is_for("/list"), before) {
         (true, 0) => Reply::json(r#"{"items":["canary-body"],"next":"{here}/list?skip=canary-query"}"#),
-        (true, 1) => Reply::json(r#"{"items":["canary-body"],"next":"http://canary-host.test/list"}"#),
+        (true, 1) => at(503),
+        (true, 2) => Reply::json(r#"{"items":["canary-body"],"next":"http://canary-host.test/list"}"#),
         (_, 0) => at(401),
         (_, 1) => at(429),
         (_, 2) => Reply::Half(text),

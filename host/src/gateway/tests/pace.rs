@@ -86,11 +86,13 @@ async fn silence_is_asked_again_a_few_times_and_never_beyond_the_runs_time() {
     assert_eq!(failure(&mut cloud(&gateway)).await.reason, ReasonCode::ProviderTimedOut);
     assert_eq!(server.asked_for("/whole").len(), 3);
 
+    let patient = Limits { pace: Pace { request_time: Duration::from_mins(1), ..PACE }, ..LIMITS };
+    let gateway = gateway_at(&server.url(), patient);
     let begun = Instant::now();
     let context = about(3, "cloud").lasting(Duration::from_millis(300));
     let mut session = open(&gateway, context, &[("client_id", "ada"), ("client_secret", "s3cret")]);
     assert_eq!(failure(&mut session).await.reason, ReasonCode::BudgetExceeded);
-    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(failure(&mut session).await.reason, ReasonCode::BudgetExceeded, "and nothing more is sent");
     assert_eq!(server.asked_for("/whole").len(), 4);
 }
