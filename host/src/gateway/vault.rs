@@ -47,7 +47,7 @@ use crate::secret::{DataKey, MasterKey, MasterKeys, SecretError};
 ///
 /// Nor copied:
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copied(opened: &provident::gateway::OpenedCredential) -> provident::gateway::OpenedCredential {
 ///     provident::gateway::OpenedCredential::clone(opened)
 /// }
