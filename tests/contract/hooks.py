@@ -189,12 +189,17 @@ def mend(operation, body, draw):
         body.pop("directory_id", None)
     elif operation == "set_connection_credentials" and draw.chance(75):
         body["fields"] = {"api_key": f"an-invented-key-{draw.number() % 80}"}
-    elif operation == "start_operation" and draw.chance(75):
+    elif operation == "start_operation" and draw.chance(80):
         # A connection or a provider, as no schema can ask for.
         body.pop("provider_key", None)
         body.pop("provider_connection_id", None)
-        named = ("provider_key", "fake") if draw.chance(30) else ("provider_connection_id", draw.of(CONNECTIONS))
-        body[named[0]] = named[1]
+        if draw.chance(30):
+            # What waits already, unless it was cancelled.
+            body.update(environment_id=ENVIRONMENT, operation_type="health.check", provider_connection_id=CONNECTIONS[0])
+        elif draw.chance(30):
+            body["provider_key"] = "fake"
+        else:
+            body["provider_connection_id"] = draw.of(CONNECTIONS)
     elif operation == "sync_registry" and draw.chance(75):
         row = {"kind": "environment", "external_ref": f"env-{draw.number() % 20}", "display_name": "Mirrored"}
         body["rows"] = [*body.get("rows", []), row]
