@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConnectionCommand {
-    /// Make a connection to a provider in an environment; the first of a provider is its default
+    /// Make a connection to a provider in an environment
     #[command(after_help = "\
 Examples:
-  provident connection create --as USER --workspace acme --environment ENV --provider fake --name 'Main'
-  provident connection create --as USER --workspace acme --environment ENV --provider fake --name 'Other' \\
-    --directory directory-1 --default")]
+  provident connection create --as USER --workspace acme --environment ENV --provider fake \\
+    --name 'Main'
+  provident connection create --as USER --workspace acme --environment ENV --provider fake \\
+    --name 'Other' --directory directory-1 --default")]
     Create {
         #[command(flatten)]
         environment: EnvironmentArguments,
@@ -94,7 +95,8 @@ It is waited on by whoever works (`provident worker`, `provident serve`). The sa
 is under way already is answered by its run.
 
 Examples:
-  provident run start --as USER --workspace acme --environment ENV --operation health.check --provider fake
+  provident run start --as USER --workspace acme --environment ENV --operation health.check \\
+    --provider fake
   provident run start --as USER --workspace acme --environment ENV --operation inventory.collect \\
     --connection CONNECTION --watch")]
     Start {
@@ -113,7 +115,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   provident run list --as USER --workspace acme --environment ENV
-  provident run list --as USER --workspace acme --environment ENV --operation compliance.snapshot")]
+  provident run list --as USER --workspace acme --environment ENV \\
+    --operation compliance.snapshot")]
     List {
         #[command(flatten)]
         environment: EnvironmentArguments,
