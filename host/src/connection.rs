@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -46,13 +46,11 @@ pub struct ProviderConnection {
     pub display_name: DisplayName,
     /// Whether it is in use.
     #[schema(value_type = schema::ConnectionStatusName)]
-    #[serde(serialize_with = "as_status")]
     pub status: ConnectionStatus,
     /// Whether it is the one taken where none is named.
     pub is_default: bool,
     /// How it was when last checked.
     #[schema(value_type = schema::HealthStatusName)]
-    #[serde(serialize_with = "as_health")]
     pub health_status: HealthStatus,
     /// Why it did not work, or worked in part.
     pub health_reason_code: Option<String>,
@@ -85,14 +83,6 @@ impl fmt::Debug for ProviderConnection {
             .field("is_default", &self.is_default)
             .finish_non_exhaustive()
     }
-}
-
-fn as_status<S: Serializer>(status: &ConnectionStatus, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
-}
-
-fn as_health<S: Serializer>(status: &HealthStatus, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
 }
 
 impl ProviderConnection {

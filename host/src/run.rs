@@ -350,11 +350,9 @@ pub struct OperationRun {
     pub initiated_by_user_id: Option<Uuid>,
     /// How far it is.
     #[schema(value_type = schema::RunStatusName)]
-    #[serde(serialize_with = "as_status")]
     pub status: RunStatus,
     /// How it ended, once it has.
     #[schema(value_type = Option<schema::RunOutcomeName>)]
-    #[serde(serialize_with = "as_outcome")]
     pub outcome: Option<RunOutcome>,
     /// Why it ended so, where it did not do all it was to do.
     pub reason_code: Option<String>,
@@ -393,15 +391,6 @@ impl fmt::Debug for OperationRun {
             .field("reason_code", &self.reason_code)
             .finish_non_exhaustive()
     }
-}
-
-fn as_status<S: Serializer>(status: &RunStatus, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
-}
-
-#[expect(clippy::ref_option, reason = "the signature serde asks for")]
-fn as_outcome<S: Serializer>(outcome: &Option<RunOutcome>, serializer: S) -> Result<S::Ok, S::Error> {
-    outcome.map(RunOutcome::as_str).serialize(serializer)
 }
 
 /// What runs of an installation's own exclude each other by: a provider's directory, or where that is not known the
@@ -452,6 +441,8 @@ pub struct RunFilter {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -460,7 +451,7 @@ mod tests {
         for &status in RunStatus::ALL {
             for &step in Step::ALL {
                 let to = next(status, step).map_or("-", RunStatus::as_str);
-                table.push_str(&format!("{} {step:?}: {to}\n", status.as_str()));
+                writeln!(table, "{} {step:?}: {to}", status.as_str()).unwrap();
             }
         }
         assert_eq!(

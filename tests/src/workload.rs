@@ -363,7 +363,7 @@ async fn operations(world: &Installation, tenant: &Tenant) {
 
     let settings = WorkerSettings { lease: Duration::from_millis(200), grace: Duration::ZERO };
     let worker = Worker::new(Arc::clone(service), provider::gateway(&stand_in), settings);
-    let gone = held.ids("widgets").first().unwrap().clone();
+    let mut widgets = held.ids("widgets").into_iter();
     for (operation, delay) in
         [(OperationType::HealthCheck, 200), (OperationType::InventoryCollect, 0), (OperationType::InventoryCollect, 0)]
     {
@@ -372,7 +372,8 @@ async fn operations(world: &Installation, tenant: &Tenant) {
         assert!(worker.work_once().await.unwrap());
         let done = service.run(owner, at, run.id).await.unwrap();
         assert_eq!(done.outcome, Some(RunOutcome::Succeeded), "{:?}", done.message);
-        let _ = held.remove("widgets", &gone);
+        // Seen by the collection before, and by the next one no longer.
+        let _ = held.remove("widgets", &widgets.next().unwrap());
     }
     assert!(!worker.work_once().await.unwrap());
     assert_eq!(service.connections_in(owner, at, there, None, page).await.unwrap().items.len(), 2);

@@ -277,7 +277,7 @@ fn every_command_has_an_example_that_can_be_typed() {
         for example in examples {
             let words = words(&example);
             assert!(example.contains(&name.join(" ")), "{name:?} shows another command: {example}");
-            let placeholder = ["USER", "OWNER", "ENV", "ITEM", "OTHER", "BINDING", "TOKEN"];
+            let placeholder = ["USER", "OWNER", "ENV", "ITEM", "OTHER", "BINDING", "TOKEN", "CONNECTION", "RUN"];
             let words: Vec<String> = words
                 .into_iter()
                 .map(|word| {

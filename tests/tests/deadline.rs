@@ -130,11 +130,8 @@ impl Scene {
         let (imports, syncs) = (Mutex::new(imports), Mutex::new(syncs));
         let to_end = world.service.create_token(&plane(), &token_of(leaving.user_id())).await.unwrap().0.id;
         world.service.link_identity(&plane(), leaving.user_id(), ISSUER, "old").await.unwrap();
-        let here = world.acme.environment_id;
-        let connections = [
-            world.bare_connection(&world.acme, here, None).await,
-            world.bare_connection(&world.acme, here, None).await,
-        ];
+        let connection = || Box::pin(world.bare_connection(&world.acme, world.acme.environment_id, None));
+        let connections = [connection().await, connection().await];
         Self {
             world,
             service,

@@ -57,6 +57,8 @@ fn a_library_named_elsewhere_is_caught() {
             ("adapters/fake/Cargo.toml", "[dependencies]\nwasmtime.workspace = true"),
             ("identity/Cargo.toml", "[dependencies]\nsqlx = { workspace = true }"),
             ("identity/Cargo.toml", "[target.'cfg(unix)'.dependencies.sqlx]"),
+            ("host/src/service/work.rs", "fn f() {\n    self.master.open_data_key(&place, &sealed, 1)"),
+            ("host/src/gateway/session.rs", "fn f() {\n    ring.open_data_key(&place, &sealed, 1)"),
             ("host/src/jwt/fetch.rs", "//! Text.\nuse reqwest::Client;"),
             ("host/src/provider/fake.rs", "let answer = reqwest::get(url).await;"),
             ("host/src/cli/healthcheck.rs", "let client = reqwest::Client::builder();"),

@@ -294,10 +294,9 @@ impl Vault<'_> {
         let value = Sealed { value: other.value.clone(), ..own.clone() };
         let key = Sealed { data_key: other.data_key.clone(), version: other.version, ..own.clone() };
         let version = Sealed { version: if own.version == 1 { 2 } else { 1 }, ..own.clone() };
-        for wrong in [Some(value), Some(key), Some(version), Some(other.clone()).filter(|_| !same_place)] {
-            if let Some(wrong) = wrong {
-                self.refused(place, own, &wrong).await;
-            }
+        let whole = (!same_place).then(|| other.clone());
+        for wrong in [value, key, version].into_iter().chain(whole) {
+            self.refused(place, own, &wrong).await;
         }
     }
 }

@@ -191,7 +191,7 @@ fn no_column_is_a_second_truth_about_what_is_active() {
 /// SHA-256 of every migration file's bytes. A database remembers the bytes it was made by and refuses a program that has
 /// others: a change here, be it of a comment or a line end, locks every database out that is there already. A new
 /// migration is a new line; a line that is there does not change.
-const MIGRATIONS: [(&str, &str); 24] = [
+const MIGRATIONS: [(&str, &str); 28] = [
     ("postgres/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
     ("postgres/0001_foundation.up.sql", "e3f51964ae74b9b6c5e31dc3e2c3dd50ad8faf68b6410450623657fa1851e4b5"),
     (
@@ -210,6 +210,8 @@ const MIGRATIONS: [(&str, &str); 24] = [
     ("postgres/0005_guards.up.sql", "356ed4ea03f6e9d48b559a50f67cdc059662ab379db96654aa9b9973eb1d3713"),
     ("postgres/0006_credentials.down.sql", "9d952a3e9fcba30da43b0b20a1d3de4382f81523998cbbb1acee24aae1099799"),
     ("postgres/0006_credentials.up.sql", "08f3be6e8b2449c6a913fd4b51b21bfac5dc2d72930dad24a47cf1cf4c681ff2"),
+    ("postgres/0007_provider_operations.down.sql", "47ad1110cf1e67461d1f26a6f700eaa990575ca9771f3b0e76f7b80a58e03ad9"),
+    ("postgres/0007_provider_operations.up.sql", "b4e90edee247a8644f996b8db4768e860ddedfdd2259ff91103eac46e8a50507"),
     ("sqlite/0001_foundation.down.sql", "e1e6b68c9a3cc1c8f958a4a22abca294f058728142311cd0604fd48a638976fa"),
     ("sqlite/0001_foundation.up.sql", "b9f4f9a15e11296b4406a81d229530ab5a947e60ea1149532ff3a7dc00bd3e16"),
     (
@@ -228,6 +230,8 @@ const MIGRATIONS: [(&str, &str); 24] = [
     ("sqlite/0005_guards.up.sql", "31f1af4d2b5724a6d5628bbeae95f77b46eb073eb849a0b465a666758ee2b6f9"),
     ("sqlite/0006_credentials.down.sql", "9d952a3e9fcba30da43b0b20a1d3de4382f81523998cbbb1acee24aae1099799"),
     ("sqlite/0006_credentials.up.sql", "feed7e1f72f21fd5e170daf358b8b7e4ca83ca73b54df9b34b1ca8ef19e4173a"),
+    ("sqlite/0007_provider_operations.down.sql", "0bc12cb69493bc191bf07be067a0800420f3ffa4ad69daa17b8cf949129f4f86"),
+    ("sqlite/0007_provider_operations.up.sql", "1859f09446e1ff57ea718de8c7a0f4ebf4fb194479930069266f69e54690cefa"),
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use provident::service::{MasterKeyRotation, Service};
 use serde_json::json;
 
 /// `master-key`.
-pub(super) fn master_key(place: &Place, output: &Output, command: MasterKeyCommand) -> Result<(), Failure> {
+pub(super) fn master_key(place: &Place, output: &Output, command: &MasterKeyCommand) -> Result<(), Failure> {
     match command {
         MasterKeyCommand::Rotate => place.serve(async |service| rotate(service, output).await),
         MasterKeyCommand::Status => place.serve(async |service| status(service, output).await),

@@ -78,7 +78,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), Failure> {
         Command::Database(DatabaseCommand::Copy { to }) => {
             place.run(async |place| database::copy(place, output, &to).await)
         }
-        Command::MasterKey(command) => master_key::master_key(&place, output, command),
+        Command::MasterKey(command) => master_key::master_key(&place, output, &command),
         Command::Housekeeping => place.serve(async |service| setup::housekeeping(service, output).await),
         Command::User(command) => place.serve(async |service| credential::user(service, output, command).await),
         Command::Token(command) => place.serve(async |service| credential::token(service, output, command).await),

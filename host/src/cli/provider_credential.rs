@@ -6,7 +6,7 @@ use super::output::{Failure, Output};
 use super::setup::actor;
 use provident::error::Error;
 use provident::json;
-use provident::provider::provider;
+use provident::provider::{Provider, provider};
 use provident::provider_credential::{CredentialValue, GivenCredentials, ProviderCredentials};
 use provident::service::Service;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -39,7 +39,7 @@ pub(super) async fn provider_credential(
 /// Asks for every field of the connection's provider.
 async fn asked(service: &Service, scope: &Scope, connection: Uuid) -> Result<ProviderCredentials, Failure> {
     let connection = service.connection(actor(scope), &scope.workspace, connection).await?;
-    let fields = provider(&connection.provider_key).map(|provider| provider.credential_fields()).unwrap_or_default();
+    let fields = provider(&connection.provider_key).map(Provider::credential_fields).unwrap_or_default();
     let mut credentials = ProviderCredentials::default();
     for field in fields {
         let typed = Zeroizing::new(rpassword::prompt_password(format!("{field}: "))?);

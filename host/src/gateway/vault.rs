@@ -47,7 +47,7 @@ use crate::secret::{DataKey, MasterKey, MasterKeys, SecretError};
 ///
 /// Nor copied:
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copied(opened: &provident::gateway::OpenedCredential) -> provident::gateway::OpenedCredential {
 ///     provident::gateway::OpenedCredential::clone(opened)
 /// }
@@ -146,6 +146,7 @@ pub(in crate::gateway) fn open(
 mod tests {
     use super::*;
     use crate::gateway::context::tests::context;
+    use sha2::Digest as _;
     use uuid::Uuid;
 
     const FIELDS: [&str; 2] = ["api_key", "other_key"];
@@ -290,6 +291,20 @@ mod tests {
             }
         }
         assert!(cases >= 2_000, "{cases}");
+    }
+
+    #[test]
+    fn the_version_of_the_master_key_is_part_of_the_place_even_where_the_key_is_the_same() {
+        let (ids, first) = (Ids::seeded(6), MasterKey::generate(&Ids::seeded(6)).unwrap());
+        let text = first.to_text();
+        let (body, _) = text.rsplit_once(':').unwrap();
+        let again = body.replacen(":1:", ":2:", 1);
+        let sum = hex::encode(&sha2::Sha256::digest(again.as_bytes())[..4]);
+        let twin = MasterKeys::from_text(&format!("{}\n{again}:{sum}", *text)).unwrap();
+        let context = context(Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let one = sealed(&first, &context, "api_key", "hunter", &ids);
+        assert!(open(&twin, &context, &one).is_ok());
+        refused(&twin, &context, &SealedCredential { master_key_version: 2, ..one }, &mut 0);
     }
 
     #[test]

@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn text(keys: &[&MasterKey]) -> String {
-        keys.iter().map(|key| format!("{}\n", *key.to_text())).collect()
+        keys.iter().map(|key| key.to_text().to_string()).collect::<Vec<_>>().join("\n")
     }
 
     #[test]

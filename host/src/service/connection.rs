@@ -158,8 +158,9 @@ impl Service {
         self.mutate(workspace_id, |tx| self.set_status_once(tx, actor, workspace_id, connection_id, to)).await
     }
 
-    /// Puts a connection out of use. What is bound through it stays bound; what runs through it ends. The default is put out
-    /// of use only where that is meant: it stays the default, and whatever names none is refused.
+    /// Puts a connection out of use. What is bound through it stays bound; a run that waits for it ends when its turn comes, one
+    /// that has begun goes on. The default is put out of use only where that is meant: it stays the default, and whatever
+    /// names none is refused.
     ///
     /// # Errors
     /// `not-found`, `forbidden`, `connection-mirrored`, `default-connection`.

@@ -170,16 +170,13 @@ impl Service {
         let known = tx.master_keys().await?;
         drop(tx);
         self.master.open_note_key(&head.note_key, PLATFORM_WORKSPACE, head.note_key_version)?;
-        match known.iter().rfind(|key| key.superseded_at.is_none()) {
-            Some(current) => {
-                current.among(&self.master)?;
-            }
-            None => {
-                let version = head.note_key.master_key_version()?;
-                self.mutate(PLATFORM_WORKSPACE, |tx| self.register_master_key_once(tx, version)).await?;
-            }
+        if let Some(current) = known.iter().rfind(|key| key.superseded_at.is_none()) {
+            current.among(&self.master)?;
+            return Ok(());
         }
-        Ok(())
+        let version = head.note_key.master_key_version()?;
+        // Once in the life of an installation: its size is no matter of everybody's.
+        Box::pin(self.mutate(PLATFORM_WORKSPACE, |tx| self.register_master_key_once(tx, version))).await
     }
 
     async fn register_master_key_once(&self, mut tx: WriteTx, version: u32) -> Result<(), Error> {

@@ -43,7 +43,7 @@ pub(super) struct Work {
 }
 
 /// How the work on a run came out.
-struct Outcome {
+struct Conclusion {
     outcome: RunOutcome,
     reason: Option<ReasonCode>,
     message: Option<String>,
@@ -51,7 +51,7 @@ struct Outcome {
     health: Option<HealthStatus>,
 }
 
-impl Outcome {
+impl Conclusion {
     fn succeeded(counts: SummaryCounts) -> Self {
         Self { outcome: RunOutcome::Succeeded, reason: None, message: None, counts, health: None }
     }
@@ -112,7 +112,7 @@ impl Service {
     pub(crate) async fn work_on(&self, system: &SystemActor, lease: Lease, gateway: &Gateway) -> Result<(), Error> {
         let begun = self.mutate(lease.workspace_id, |tx| self.begin_once(tx, lease)).await?;
         let Some(work) = begun else { return Ok(()) };
-        match self.outcome_of(system, &work, gateway).await {
+        match self.conclusion_of(system, &work, gateway).await {
             Ok(outcome) => {
                 self.mutate(lease.workspace_id, |tx| end_once(tx, &work, &outcome)).await?;
                 Ok(())
@@ -121,8 +121,7 @@ impl Service {
             Err(Stopped::Failed(error)) if error.is_transient() => Err(error),
             Err(Stopped::Failed(error)) => {
                 tracing::error!(run_id = %lease.run_id, code = error.code(), %error, "a run failed by our own fault");
-                let counts = work.run.summary_counts.clone();
-                let outcome = Outcome::ended_by(ReasonCode::InternalError, counts);
+                let outcome = Conclusion::ended_by(ReasonCode::InternalError, SummaryCounts::default());
                 self.mutate(lease.workspace_id, |tx| end_once(tx, &work, &outcome)).await?;
                 Ok(())
             }
@@ -153,7 +152,7 @@ impl Service {
         let provider = provider::provider(&connection.provider_key);
         let Some(provider) = provider.filter(|_| refusal(&context, &connection, now).is_none()) else {
             let reason = refusal(&context, &connection, now).unwrap_or(ReasonCode::InternalError);
-            let outcome = Outcome::ended_by(reason, run.summary_counts.clone());
+            let outcome = Conclusion::ended_by(reason, run.summary_counts.clone());
             end(tx, Draft::new(Operation::RunEnd, Decider::System), &run, &ending(&outcome), Vec::new()).await?;
             return Ok(None);
         };
@@ -165,7 +164,7 @@ impl Service {
         Ok(Some(Work { lease, run, scope, connection, operation_type, provider, sealed, deadline }))
     }
 
-    async fn outcome_of(&self, system: &SystemActor, work: &Work, gateway: &Gateway) -> Result<Outcome, Stopped> {
+    async fn conclusion_of(&self, system: &SystemActor, work: &Work, gateway: &Gateway) -> Result<Conclusion, Stopped> {
         let context = OperationContext::of_run(&work.run, work.deadline);
         let context = context.ok_or_else(|| Stopped::Failed(StoreError::Corrupt("run").into()))?;
         let mut session = gateway.session(context, &self.master, &work.sealed);
@@ -177,9 +176,9 @@ impl Service {
         Ok(counted(outcome, &session))
     }
 
-    async fn collect(&self, system: &SystemActor, work: &Work, session: &mut Session) -> Result<Outcome, Stopped> {
+    async fn collect(&self, system: &SystemActor, work: &Work, session: &mut Session) -> Result<Conclusion, Stopped> {
         let Some(inventory) = work.provider.inventory() else {
-            return Ok(Outcome::ended_by(ReasonCode::InternalError, SummaryCounts::default()));
+            return Ok(Conclusion::ended_by(ReasonCode::InternalError, SummaryCounts::default()));
         };
         let mut collector = Collector::new(self, system, work)?;
         let collected = inventory.collect(session, &mut collector).await;
@@ -193,12 +192,12 @@ impl Service {
                 counts.set(CountKey::Collections, whole(collected.complete().count()));
                 counts.set(CountKey::CollectionsFailed, whole(failed.len()));
                 Ok(match failed.first() {
-                    None => Outcome::succeeded(counts),
-                    Some(first) if collected.complete().next().is_none() => Outcome::failed(first, counts),
+                    None => Conclusion::succeeded(counts),
+                    Some(first) if collected.complete().next().is_none() => Conclusion::failed(first, counts),
                     Some(_) => incomplete(&failed, counts),
                 })
             }
-            Err(failure) => Ok(Outcome::failed(&failure, collector.into_counts())),
+            Err(failure) => Ok(Conclusion::failed(&failure, collector.into_counts())),
         }
     }
 }
@@ -222,35 +221,35 @@ fn begun(run: &OperationRun) -> Draft {
     event
 }
 
-async fn health(work: &Work, session: &mut Session) -> Outcome {
+async fn health(work: &Work, session: &mut Session) -> Conclusion {
     let Some(check) = work.provider.health_check() else {
-        return Outcome::ended_by(ReasonCode::InternalError, SummaryCounts::default());
+        return Conclusion::ended_by(ReasonCode::InternalError, SummaryCounts::default());
     };
     match check.check(session).await {
-        Ok(()) => Outcome { health: Some(HealthStatus::Healthy), ..Outcome::succeeded(SummaryCounts::default()) },
+        Ok(()) => Conclusion { health: Some(HealthStatus::Healthy), ..Conclusion::succeeded(SummaryCounts::default()) },
         Err(failure) => {
             // Who is let in and may not do this is not out of order.
             let health = match failure.reason {
                 ReasonCode::PermissionDenied => HealthStatus::Degraded,
                 _ => HealthStatus::Unhealthy,
             };
-            Outcome { health: Some(health), ..Outcome::failed(&failure, SummaryCounts::default()) }
+            Conclusion { health: Some(health), ..Conclusion::failed(&failure, SummaryCounts::default()) }
         }
     }
 }
 
-async fn compliance(work: &Work, session: &mut Session) -> Outcome {
+async fn compliance(work: &Work, session: &mut Session) -> Conclusion {
     let Some(compliance) = work.provider.compliance() else {
-        return Outcome::ended_by(ReasonCode::InternalError, SummaryCounts::default());
+        return Conclusion::ended_by(ReasonCode::InternalError, SummaryCounts::default());
     };
     match compliance.snapshot(session).await {
-        Ok(counts) => Outcome::succeeded(counts),
-        Err(failure) => Outcome::failed(&failure, SummaryCounts::default()),
+        Ok(counts) => Conclusion::succeeded(counts),
+        Err(failure) => Conclusion::failed(&failure, SummaryCounts::default()),
     }
 }
 
 /// Some collections were read to their end, and others were not: which, in our words, as many as there is room for.
-fn incomplete(failed: &[&Failure], counts: SummaryCounts) -> Outcome {
+fn incomplete(failed: &[&Failure], counts: SummaryCounts) -> Conclusion {
     const ROOM: usize = 480;
     let mut message = ReasonCode::CollectionsIncomplete.message().to_owned();
     for (failure, before) in failed.iter().zip([": "].into_iter().chain(std::iter::repeat(", "))) {
@@ -261,7 +260,7 @@ fn incomplete(failed: &[&Failure], counts: SummaryCounts) -> Outcome {
         }
         message.push_str(&more);
     }
-    Outcome {
+    Conclusion {
         outcome: RunOutcome::PartiallySucceeded,
         reason: Some(ReasonCode::CollectionsIncomplete),
         message: Some(message),
@@ -270,14 +269,14 @@ fn incomplete(failed: &[&Failure], counts: SummaryCounts) -> Outcome {
     }
 }
 
-fn counted(mut outcome: Outcome, session: &Session) -> Outcome {
+fn counted(mut outcome: Conclusion, session: &Session) -> Conclusion {
     let tally = session.tally();
     outcome.counts.set(CountKey::Requests, tally.requests);
     outcome.counts.set(CountKey::Retries, tally.retries);
     outcome
 }
 
-fn ending(outcome: &Outcome) -> RunEnding<'_> {
+fn ending(outcome: &Conclusion) -> RunEnding<'_> {
     RunEnding {
         outcome: outcome.outcome,
         reason: outcome.reason,
@@ -286,8 +285,9 @@ fn ending(outcome: &Outcome) -> RunEnding<'_> {
     }
 }
 
-/// Ends a run as its work came out, and says how the connection was found. Nothing of a run that is no longer in hand.
-async fn end_once(mut tx: WriteTx, work: &Work, outcome: &Outcome) -> Result<(), Error> {
+/// Ends a run as its work came out, and says how the connection was found. Where nothing was counted at the end, what the run
+/// has counted until then stays. Nothing of a run that is no longer in hand.
+async fn end_once(mut tx: WriteTx, work: &Work, outcome: &Conclusion) -> Result<(), Error> {
     if !tx.holds_lease(work.lease).await? {
         return Ok(());
     }
@@ -305,7 +305,11 @@ async fn end_once(mut tx: WriteTx, work: &Work, outcome: &Outcome) -> Result<(),
         event.connection = Some(mark(&work.connection));
         before.push(event);
     }
-    end(tx, Draft::new(Operation::RunEnd, Decider::System), &run, &ending(outcome), before).await?;
+    let mut ending = ending(outcome);
+    if outcome.counts == SummaryCounts::default() {
+        ending.counts = &run.summary_counts;
+    }
+    end(tx, Draft::new(Operation::RunEnd, Decider::System), &run, &ending, before).await?;
     Ok(())
 }
 

@@ -77,7 +77,7 @@ impl HousekeepingTx {
                 sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
             }
         };
-        Ok(taken.map(|(workspace_id, run_id)| Lease { workspace_id, run_id, lease_id }))
+        Ok(taken.map(|(workspace_id, run_id)| Lease { workspace_id, run_id, taken_by: lease_id }))
     }
 
     /// Moves the end of a lease; to now, it is given back. False if it is no longer this one's.
@@ -86,8 +86,8 @@ impl HousekeepingTx {
             "move_lease",
             "UPDATE run_queue SET due_at = $4 WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
         );
-        let Lease { workspace_id, run_id, lease_id } = lease;
-        let moved = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(lease_id).bind(until))?;
+        let Lease { workspace_id, run_id, taken_by } = lease;
+        let moved = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(taken_by).bind(until))?;
         Ok(moved == 1)
     }
 

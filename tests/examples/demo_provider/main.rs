@@ -72,9 +72,9 @@ fn story(folder: &Path) -> Result<(), Wrong> {
     a_connection(&mut terminal, &stand_in)?;
     let worker = does_it_work(&mut terminal, &stand_in)?;
     collect(&mut terminal, &stand_in)?;
-    what_is_there(&mut terminal)?;
-    from_files(&mut terminal, &tenant)?;
-    let bound = decide(&mut terminal)?;
+    let items = what_is_there(&mut terminal)?;
+    from_files(&mut terminal, &tenant, &items)?;
+    let bound = decide(&mut terminal, &items)?;
     comply(&mut terminal, &tenant)?;
     one_at_a_time(&mut terminal, &stand_in, &tenant, &bound)?;
     what_was_done(&mut terminal, worker, &stand_in)?;
@@ -227,7 +227,8 @@ fn text<'a>(item: &'a Value, member: &str) -> &'a str {
     item.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn what_is_there(terminal: &mut Terminal) -> Result<(), Wrong> {
+/// Looks around; gives all that was collected.
+fn what_is_there(terminal: &mut Terminal) -> Result<Vec<Value>, Wrong> {
     terminal.heading("What is there", "Reading asks nobody but the database. The first of 5,000:")?;
     terminal.run(&words(&["inventory", "list"], &MILL, &["--limit", "3"]))?;
     say(&format!("And those that are called \"{SHARED}\":"))?;
@@ -244,15 +245,15 @@ fn what_is_there(terminal: &mut Terminal) -> Result<(), Wrong> {
     claim(
         shared.len() == 5 && keys.len() == 5 && keys.iter().all(is_default),
         "five defaults have one name and five keys; no id of the tenant is in them",
-    )
+    )?;
+    Ok(items)
 }
 
-fn keys(terminal: &Terminal, scope: &[&str]) -> Result<BTreeSet<String>, Wrong> {
-    let items = inventory(terminal, scope)?;
-    Ok(items.iter().map(|item| text(item, "canonical_subject_key").to_owned()).collect())
+fn keys(items: &[Value]) -> BTreeSet<&str> {
+    items.iter().map(|item| text(item, "canonical_subject_key")).collect()
 }
 
-fn from_files(terminal: &mut Terminal, tenant: &Tenant) -> Result<(), Wrong> {
+fn from_files(terminal: &mut Terminal, tenant: &Tenant, collected: &[Value]) -> Result<(), Wrong> {
     terminal.heading(
         "The same from files",
         "The same tenant, written to a file as a tool exports it, one object a line, and imported into another environment.",
@@ -261,21 +262,20 @@ fn from_files(terminal: &mut Terminal, tenant: &Tenant) -> Result<(), Wrong> {
     environment(terminal, "FILES", "Mill, from files")?;
     let said = terminal.run(&words(&["import"], &FILES, &["--adapter", "microsoft", "export.jsonl"]))?;
     claim(said.output.contains("5000 objects: 5000 imported (5000 new"), "5,000 objects are in that inventory, too")?;
-    let (collected, imported) = (keys(terminal, &MILL)?, keys(terminal, &FILES)?);
+    let imported = inventory(terminal, &FILES)?;
     claim(
-        collected.len() == OBJECTS && collected == imported,
+        keys(collected).len() == OBJECTS && keys(collected) == keys(&imported),
         "5,000 keys were collected and 5,000 imported: they are the same",
     )
 }
 
 /// Binds a policy that was collected; gives the provider's id of it.
-fn decide(terminal: &mut Terminal) -> Result<String, Wrong> {
+fn decide(terminal: &mut Terminal, items: &[Value]) -> Result<String, Wrong> {
     terminal.heading(
         "Decide",
         "What was collected is what decisions are about. The baseline's disk encryption is this policy of the mill, and the \
          decision names the run it comes from.",
     )?;
-    let items = inventory(terminal, &MILL)?;
     let item = items.iter().find(|item| text(item, "canonical_subject_key").contains(&format!(":{POLICIES}:")));
     let item = item.ok_or_else(|| Wrong::new("no policy was collected"))?;
     let id = text(item, "canonical_subject_key").rsplit(':').next().unwrap_or_default().to_owned();

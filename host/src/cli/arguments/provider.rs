@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConnectionCommand {
-    /// Make a connection to a provider in an environment; the first of a provider is its default
+    /// Make a connection to a provider in an environment
     #[command(after_help = "\
 Examples:
-  provident connection create --as USER --workspace acme --environment ENV --provider fake --name 'Main'
-  provident connection create --as USER --workspace acme --environment ENV --provider fake --name 'Other' \\
-    --directory directory-1 --default")]
+  provident connection create --as USER --workspace acme --environment ENV --provider fake \\
+    --name 'Main'
+  provident connection create --as USER --workspace acme --environment ENV --provider fake \\
+    --name 'Other' --directory directory-1 --default")]
     Create {
         #[command(flatten)]
         environment: EnvironmentArguments,
@@ -45,7 +46,7 @@ Examples:
     /// Show a connection
     #[command(after_help = "Example:\n  provident connection show --as USER --workspace acme CONNECTION")]
     Show(OneConnection),
-    /// Say otherwise what a connection is called, or what its directory is if that was not known
+    /// Rename a connection, or say what its directory is
     #[command(
         after_help = "Example:\n  provident connection update --as USER --workspace acme CONNECTION --name 'Main'"
     )]
@@ -59,13 +60,13 @@ Examples:
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<String>,
     },
-    /// Make a connection the one that is taken where none is named
+    /// Make a connection the default
     #[command(after_help = "Example:\n  provident connection make-default --as USER --workspace acme CONNECTION")]
     MakeDefault(OneConnection),
     /// Put a connection into use again
     #[command(after_help = "Example:\n  provident connection enable --as USER --workspace acme CONNECTION")]
     Enable(OneConnection),
-    /// Put a connection out of use; what is bound through it stays bound
+    /// Put a connection out of use
     #[command(after_help = "Example:\n  provident connection disable --as USER --workspace acme CONNECTION")]
     Disable {
         #[command(flatten)]
@@ -94,7 +95,8 @@ It is waited on by whoever works (`provident worker`, `provident serve`). The sa
 is under way already is answered by its run.
 
 Examples:
-  provident run start --as USER --workspace acme --environment ENV --operation health.check --provider fake
+  provident run start --as USER --workspace acme --environment ENV --operation health.check \\
+    --provider fake
   provident run start --as USER --workspace acme --environment ENV --operation inventory.collect \\
     --connection CONNECTION --watch")]
     Start {
@@ -113,7 +115,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   provident run list --as USER --workspace acme --environment ENV
-  provident run list --as USER --workspace acme --environment ENV --operation compliance.snapshot")]
+  provident run list --as USER --workspace acme --environment ENV \\
+    --operation compliance.snapshot")]
     List {
         #[command(flatten)]
         environment: EnvironmentArguments,

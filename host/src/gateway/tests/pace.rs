@@ -86,7 +86,7 @@ async fn silence_is_asked_again_a_few_times_and_never_beyond_the_runs_time() {
     assert_eq!(failure(&mut cloud(&gateway)).await.reason, ReasonCode::ProviderTimedOut);
     assert_eq!(server.asked_for("/whole").len(), 3);
 
-    let patient = Limits { pace: Pace { request_time: Duration::from_secs(60), ..PACE }, ..LIMITS };
+    let patient = Limits { pace: Pace { request_time: Duration::from_mins(1), ..PACE }, ..LIMITS };
     let gateway = gateway_at(&server.url(), patient);
     let begun = Instant::now();
     let context = about(3, "cloud").lasting(Duration::from_millis(300));

@@ -18,7 +18,7 @@ use crate::store::tx::WriteTx;
 pub(crate) struct Lease {
     pub(crate) workspace_id: Uuid,
     pub(crate) run_id: Uuid,
-    pub(crate) lease_id: Uuid,
+    pub(crate) taken_by: Uuid,
 }
 
 impl Store {
@@ -48,14 +48,14 @@ impl WriteTx {
 
     /// Whether a lease is still its holder's. Until the transaction ends, nobody takes it over.
     pub(crate) async fn holds_lease(&mut self, lease: Lease) -> Result<bool, StoreError> {
-        let Lease { workspace_id, run_id, lease_id } = lease;
+        let Lease { workspace_id, run_id, taken_by } = lease;
         let held: Option<Uuid> = match &mut self.read.tx {
             Tx::Postgres(tx) => {
                 let text = sql!(
                     "holds_lease_postgres",
                     "SELECT run_id FROM run_queue WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3 FOR SHARE"
                 );
-                let query = sqlx::query_scalar(text).bind(workspace_id).bind(run_id).bind(lease_id);
+                let query = sqlx::query_scalar(text).bind(workspace_id).bind(run_id).bind(taken_by);
                 query.fetch_optional(&mut **tx).await?
             }
             Tx::Sqlite(tx) => {
@@ -63,7 +63,7 @@ impl WriteTx {
                     "holds_lease_sqlite",
                     "SELECT run_id FROM run_queue WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
                 );
-                let query = sqlx::query_scalar(text).bind(workspace_id).bind(run_id).bind(lease_id);
+                let query = sqlx::query_scalar(text).bind(workspace_id).bind(run_id).bind(taken_by);
                 query.fetch_optional(&mut **tx).await?
             }
         };
