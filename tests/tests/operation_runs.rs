@@ -1,6 +1,6 @@
 //! Operations at a provider from their start to their end, by both faces of the stand-in: what they answer, what they keep,
 //! what they tell of.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says why")]
+#![expect(clippy::unwrap_used, reason = "a test that fails says why")]
 
 use std::collections::BTreeSet;
 
