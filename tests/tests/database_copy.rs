@@ -9,6 +9,7 @@ use std::process::Command;
 use provident::binding::{Note, SupersedeBinding};
 use provident::page::PageRequest;
 use provident::provider_credential::ProviderCredentials;
+use provident::run::OperationType;
 use provident::service::{Auditor, NewToken, Service, Settings};
 use provident::store::{COPIED_TABLES, Kind};
 use provident_identity::ResolutionMode;
@@ -58,6 +59,8 @@ async fn lived_in(world: &Installation) {
     fields.insert("api_key", "a key".parse().unwrap());
     let (workspace, connection) = (&acme.workspace, rows_id(3));
     world.service.set_provider_credentials(acme.manager, workspace, connection, &fields).await.unwrap();
+    // One that waits to be worked on, and waits in the copy too.
+    world.start(acme, OperationType::HealthCheck, connection).await;
     let mut raw = world.raw().await;
     for table in ["operation_runs", "policy_versions", "inventory_items"] {
         world.row(acme, acme.environment_id, table).insert(&mut raw).await.unwrap();
