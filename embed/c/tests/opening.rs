@@ -1,4 +1,4 @@
-//! How long opening takes. Nothing is compiled for what is embedded, and a component file is compiled once.
+//! That nothing is compiled for what is embedded, and a component file once: by how long opening takes beside compiling.
 
 #![cfg(test)]
 #![expect(unsafe_code, reason = "the functions are those C calls")]
@@ -13,9 +13,6 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
-
-/// What opening may take, in the fastest of several times: the machine does other things as well.
-const LIMIT: Duration = Duration::from_millis(5);
 
 /// Opens with `open`, closes, and gives back how long opening took.
 fn opened_in(open: impl Fn(*mut u64, *mut provident_bytes) -> i32) -> Duration {
@@ -70,6 +67,8 @@ fn what_is_embedded_or_kept_opens_at_once() {
     let compiled = kept();
     let fastest = (0..10).map(|_| kept()).min().unwrap();
     println!("identity {first:?}, adapter {adapter:?}, file compiled {compiled:?}, file kept {fastest:?}");
-    assert!(first < LIMIT && adapter < LIMIT, "identity {first:?}, adapter {adapter:?}");
-    assert!(fastest < LIMIT && fastest < compiled / 4, "compiled in {compiled:?}, opened in {fastest:?}");
+    // Held to what compiling takes here and now, whatever else the machine does. The identity component is not the smaller one.
+    for (what, time) in [("identity", first), ("adapter", adapter), ("file", fastest)] {
+        assert!(time < compiled / 4, "{what}: compiling takes {compiled:?}, and opening {time:?}");
+    }
 }
