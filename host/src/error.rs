@@ -239,6 +239,12 @@ impl Error {
         matches!(self, Self::Internal(Internal::Store(error)) if error.is_transient())
     }
 
+    /// Whether the database could not do it for the time being, and may later.
+    #[must_use]
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Internal(Internal::Store(error)) if error.is_for_now())
+    }
+
     pub(crate) fn invalid(code: &'static str, field: &'static str, message: &'static str) -> Self {
         Self::Invalid(Invalid { code, field, message })
     }

@@ -322,7 +322,7 @@ impl Serialize for SummaryCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunContext {
-    /// How often it was begun.
+    /// How often it was begun, not counting where it was given back in order.
     pub attempt: u32,
     /// Until when it may go on; null before it was begun.
     #[schema(value_type = Option<schema::Moment>)]

@@ -3,9 +3,11 @@
 //! A worker knows no provider and no row: [`Service`] does the work, the gateway the talking. Several may run in one process,
 //! beside a server or in one of their own, and in any number of processes: the queue sees to it that each run has one.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -75,10 +77,15 @@ impl Worker {
 
     async fn work_alone(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let wait = match self.turn(stop).await {
-                Turn::Done => continue,
-                Turn::Nothing => IDLE,
-                Turn::Failed(error) => {
+            // A turn that panics is one run's, which is left to its lease, and not the worker's end.
+            let wait = match AssertUnwindSafe(self.turn(stop)).catch_unwind().await {
+                Err(_) => {
+                    tracing::error!("a worker broke over a run, and goes on with the next");
+                    FAILED
+                }
+                Ok(Turn::Done) => continue,
+                Ok(Turn::Nothing) => IDLE,
+                Ok(Turn::Failed(error)) => {
                     tracing::error!(code = error.code(), %error, "a worker could not go on");
                     FAILED
                 }
@@ -148,7 +155,7 @@ impl Worker {
     }
 
     async fn give_back(&self, system: &SystemActor, lease: Lease, after: Duration) {
-        if let Err(error) = self.service.keep_run(system, lease, after).await {
+        if let Err(error) = self.service.give_run_back(system, lease, after).await {
             tracing::warn!(run_id = %lease.run_id, code = error.code(), "a run was not given back, and waits for its lease");
         }
     }

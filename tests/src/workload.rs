@@ -16,12 +16,13 @@ use provident::inventory::InventoryFilter;
 use provident::page::PageRequest;
 use provident::policy::{Capability, Role};
 use provident::provider_credential::ProviderCredentials;
-use provident::registry::{RecordRef, RegistryItem, RegistryLine, RunOutcome};
+use provident::registry::{RecordRef, RegistryItem, RegistryLine, RunOutcome, RunStatus};
 use provident::run::{ConnectionChoice, OperationType, RunFilter, StartOperation};
 use provident::service::{Auditor, BulkCreate, Named, NewToken};
 use provident::worker::{Worker, WorkerSettings};
 use provident_identity::ResolutionMode;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::installation::{Installation, Tenant, exclusion, key, plane, widget};
@@ -375,12 +376,36 @@ async fn operations(world: &Installation, tenant: &Tenant) {
         // Seen by the collection before, and by the next one no longer.
         let _ = held.remove("widgets", &widgets.next().unwrap());
     }
+    Box::pin(given_back(world, tenant, &worker, &stand_in, first)).await;
     assert!(!worker.work_once().await.unwrap());
     assert_eq!(service.connections_in(owner, at, there, None, page).await.unwrap().items.len(), 2);
     service.connection(owner, at, first).await.unwrap();
     for named in [Named::Connection(first), Named::Run(waiting.id)] {
         service.stands(owner, at, named, Capability::ProviderView, None).await.unwrap();
     }
+}
+
+/// A run whose worker is stopped before it has an answer, and that the next one ends.
+async fn given_back(world: &Installation, tenant: &Tenant, worker: &Worker, stand_in: &StandIn, connection_id: Uuid) {
+    let (service, owner, at) = (&world.service, tenant.owner, &tenant.workspace);
+    let start = through(OperationType::HealthCheck, connection_id);
+    let run = service.start_operation(owner, at, tenant.hidden_environment_id, &start).await.unwrap().run;
+    stand_in.set_delay(Duration::from_secs(30));
+    let (stop, stopped) = (CancellationToken::new(), worker.clone());
+    let working = tokio::spawn({
+        let stop = stop.clone();
+        async move { stopped.work(1, &stop).await }
+    });
+    while service.run(owner, at, run.id).await.unwrap().status == RunStatus::Queued {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.cancel();
+    working.await.unwrap();
+    stand_in.set_delay(Duration::ZERO);
+    assert!(worker.work_once().await.unwrap());
+    let done = service.run(owner, at, run.id).await.unwrap();
+    assert_eq!(done.outcome, Some(RunOutcome::Succeeded), "{:?}", done.message);
+    assert_eq!(done.context.unwrap().attempt, 1, "it was given back in order, and no attempt has failed");
 }
 
 /// Another master key in the place of the first, with all that lies under it.

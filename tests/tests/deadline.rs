@@ -113,6 +113,10 @@ struct Scene {
 
 impl Scene {
     async fn on(world: Installation, time: Duration) -> Self {
+        Box::pin(Self::set(world, time)).await
+    }
+
+    async fn set(world: Installation, time: Duration) -> Self {
         let service = impatient(&world, world.database.url(), time).await;
         let (to_supersede, to_revoke) = (world.excluded(&key("1")).await, world.excluded(&key("2")).await);
         let (keyed, to_redact) =

@@ -70,7 +70,8 @@ async fn watch(service: &Service, output: &Output, scope: &Scope, run_id: Uuid) 
         if run.status == RunStatus::Completed {
             break run;
         }
-        bar.set_message(format!("{} {} {}", run.operation_type, run.status.as_str(), counts(&run)));
+        let how = if run.status == RunStatus::Queued { "waits for a worker" } else { run.status.as_str() };
+        bar.set_message(format!("{} {how} {}", run.operation_type, counts(&run)));
         tokio::time::sleep(EVERY).await;
     };
     bar.finish_and_clear();

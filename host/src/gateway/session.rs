@@ -42,6 +42,8 @@ pub struct Session {
     reach: Option<Reach>,
     context: OperationContext,
     credentials: Result<OpenedCredentials, ReasonCode>,
+    /// The last token this session fetched itself.
+    fetched: Option<Arc<Token>>,
     tally: Tally,
 }
 
@@ -87,7 +89,7 @@ impl Session {
         credentials: Result<OpenedCredentials, ReasonCode>,
     ) -> Self {
         let reach = gateway.endpoints().reach(context.provider_key()).cloned();
-        Self { gateway, reach, context, credentials, tally: Tally::default() }
+        Self { gateway, reach, context, credentials, fetched: None, tally: Tally::default() }
     }
 
     /// What it works for.
@@ -157,7 +159,9 @@ impl Session {
             let bytes = self.gateway.limits().page_bytes;
             let asked = self.ask(contract.name(), Asked::Contract, url, &sent, bytes).await;
             match (asked, bearer) {
-                (Err(failure), Bearer::Fetched(token)) if failure.status == Some(401) && refused.is_none() => {
+                (Err(failure), Bearer::Fetched(token))
+                    if refused.is_none() && self.is_stale(&token, failure.status) =>
+                {
                     refused = Some(token);
                     self.tally.retries += 1;
                 }
@@ -166,6 +170,13 @@ impl Session {
         };
         let mut body = answer.body;
         String::from_utf8(std::mem::take(&mut *body)).map_err(|_| Failure::malformed(contract))
+    }
+
+    /// Whether a token may be why something was refused: it no longer holds, or it is older than this session, and what is
+    /// allowed was changed since.
+    fn is_stale(&self, token: &Arc<Token>, status: Option<u16>) -> bool {
+        let own = self.fetched.as_ref().is_some_and(|fetched| Arc::ptr_eq(fetched, token));
+        status == Some(401) || status == Some(403) && !own
     }
 
     /// What requests are sent with at the moment; not the token that was refused.
@@ -190,6 +201,7 @@ impl Session {
         let token = Token::read(&answer.body, Instant::now()).map(Arc::new);
         let token = token.ok_or_else(|| failed(asking.name, Outcome::Malformed, Asked::Token))?;
         *kept = Some(Arc::clone(&token));
+        self.fetched = Some(Arc::clone(&token));
         Ok(Bearer::Fetched(token))
     }
 

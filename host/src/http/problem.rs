@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::{Conflict, Error, Internal};
-use crate::store::StoreError;
 
 /// Seconds after which what failed for the time being may be tried again.
 const RETRY_AFTER_S: u64 = 1;
@@ -188,15 +187,7 @@ impl From<Conflict> for Problem {
 
 impl From<Internal> for Problem {
     fn from(internal: Internal) -> Self {
-        let for_now = matches!(
-            internal,
-            Internal::Store(
-                StoreError::Busy
-                    | StoreError::DeadlineExceeded
-                    | StoreError::Unavailable(_)
-                    | StoreError::OutcomeUnknown
-            )
-        );
+        let for_now = matches!(&internal, Internal::Store(error) if error.is_for_now());
         let problem = if for_now {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, internal.code()).retry_after_s(RETRY_AFTER_S)
         } else {

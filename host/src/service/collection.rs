@@ -4,6 +4,8 @@
 //! lease, and with how far the run is, so that whoever watches it sees it move. What a complete collection has not seen is
 //! marked, never deleted, and what is bound stays bound (S380-02, P061-18).
 
+use std::collections::BTreeSet;
+
 use futures_util::future::BoxFuture;
 use provident_identity::Adapter;
 use uuid::Uuid;
@@ -50,6 +52,8 @@ pub(super) struct Collector<'a> {
     import_id: Uuid,
     begun_at: Timestamp,
     counts: SummaryCounts,
+    /// Contracts that gave something that was not taken: what they cover may still be there, whatever was seen of it.
+    doubtful: BTreeSet<&'static str>,
     stopped: Option<Stopped>,
 }
 
@@ -60,13 +64,18 @@ impl<'a> Collector<'a> {
         let adapter_digest = format!("sha256:{}", adapter.sha256());
         let begun_at = service.clock.now();
         let import_id = service.ids.next(begun_at).map_err(Error::from)?;
-        let counts = SummaryCounts::default();
-        Ok(Self { service, work, adapter, adapter_digest, import_id, begun_at, counts, stopped: None })
+        let (counts, doubtful) = (SummaryCounts::default(), BTreeSet::new());
+        Ok(Self { service, work, adapter, adapter_digest, import_id, begun_at, counts, doubtful, stopped: None })
     }
 
     /// Why it does not go on, if it does not.
     pub(super) fn stopped(&mut self) -> Result<(), Stopped> {
         self.stopped.take().map_or(Ok(()), Err)
+    }
+
+    /// Whether everything a contract gave was taken. What is gone can be told only then.
+    pub(super) fn has_taken_all_of(&self, contract: &Contract) -> bool {
+        !self.doubtful.contains(contract.name())
     }
 
     /// What was counted.
@@ -102,6 +111,10 @@ impl<'a> Collector<'a> {
         let Some((ImportChunk { refusals, .. }, counts)) = taken else { return Err(Stopped::Lost) };
         self.counts = counts;
         for refusal in refusals {
+            // The same key twice has been seen, whichever of the two is right.
+            if refusal.first_position.is_none() {
+                self.doubtful.insert(contract.name());
+            }
             let (run_id, position, code) = (self.work.run.id, refusal.position, refusal.code.as_str());
             tracing::warn!(%run_id, contract = contract.name(), position, code, "an object of the provider was not taken");
         }

@@ -100,10 +100,10 @@ impl Service {
         let ask = Ask::environment(actor, operation, Capability::ProviderManage);
         let (mut tx, old, scope) = self.own_connection(tx, ask, workspace_id, connection_id).await?;
         refuse_mirrored(&old)?;
-        let name = request.display_name.as_deref().map_or_else(|| Ok(old.display_name.clone()), display_name)?;
+        let name = request.display_name.as_deref().map(display_name).transpose()?;
         let said = directory(request.directory_id.as_deref())?;
         let known = settle_directory(&mut tx, &scope, &old.provider_key, said.as_ref()).await?;
-        tx.update_connection(&scope, connection_id, &name, known.as_ref()).await?;
+        tx.update_connection(&scope, connection_id, name.as_ref(), known.as_ref()).await?;
         changed(tx, Draft::by(operation, actor), workspace_id, connection_id).await
     }
 

@@ -144,7 +144,7 @@ impl Service {
             outcome: RunOutcome::Cancelled,
             reason: Some(ReasonCode::RunCancelled),
             message: Some(ReasonCode::RunCancelled.message()),
-            counts: &run.summary_counts,
+            counts: None,
         };
         end(tx, Draft::by(Operation::RunCancel, actor), &run, &ending, Vec::new()).await?.ok_or_else(ended)
     }

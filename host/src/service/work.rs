@@ -105,6 +105,20 @@ impl Service {
         Ok(kept)
     }
 
+    /// Gives a run back, to be taken again after so long: by whoever stops, or cannot go on for now.
+    pub(crate) async fn give_run_back(
+        &self,
+        _system: &SystemActor,
+        lease: Lease,
+        after: Duration,
+    ) -> Result<bool, Error> {
+        let (now, deadline) = (self.clock.now(), Deadline::after(self.deadline));
+        let mut tx = self.store.housekeeping(PLATFORM_WORKSPACE, &deadline, now).await?;
+        let given = tx.give_run_back(lease, now.after(after)).await?;
+        tx.commit_housekeeping().await?;
+        Ok(given)
+    }
+
     /// Works on a run that was taken, to its end. What it does not end is left to the lease: taken again when that is over.
     ///
     /// # Errors
@@ -118,7 +132,7 @@ impl Service {
                 Ok(())
             }
             Err(Stopped::Lost) => Ok(()),
-            Err(Stopped::Failed(error)) if error.is_transient() => Err(error),
+            Err(Stopped::Failed(error)) if error.is_for_now() => Err(error),
             Err(Stopped::Failed(error)) => {
                 tracing::error!(run_id = %lease.run_id, code = error.code(), %error, "a run failed by our own fault");
                 let outcome = Conclusion::ended_by(ReasonCode::InternalError, SummaryCounts::default());
@@ -145,7 +159,8 @@ impl Service {
         };
         let now = tx.now();
         let context = RunContext {
-            attempt: known.attempt.saturating_add(1),
+            // What was given back in order was no attempt that failed.
+            attempt: known.attempt.saturating_add(u32::from(known.attempt == 0 || lease.is_left_behind)),
             deadline_at: Some(known.deadline_at.unwrap_or(now.after(operation_type.registered().budget))),
             ..known
         };
@@ -185,7 +200,8 @@ impl Service {
         collector.stopped()?;
         match collected {
             Ok(collected) => {
-                let covered = collected.complete().flat_map(Contract::covers).copied().collect::<Vec<_>>();
+                let whole_ones = collected.complete().filter(|contract| collector.has_taken_all_of(contract));
+                let covered = whole_ones.flat_map(Contract::covers).copied().collect::<Vec<_>>();
                 collector.mark_not_observed(&covered).await?;
                 let mut counts = collector.into_counts();
                 let failed = collected.failed().collect::<Vec<_>>();
@@ -281,7 +297,7 @@ fn ending(outcome: &Conclusion) -> RunEnding<'_> {
         outcome: outcome.outcome,
         reason: outcome.reason,
         message: outcome.message.as_deref(),
-        counts: &outcome.counts,
+        counts: Some(&outcome.counts),
     }
 }
 
@@ -307,7 +323,7 @@ async fn end_once(mut tx: WriteTx, work: &Work, outcome: &Conclusion) -> Result<
     }
     let mut ending = ending(outcome);
     if outcome.counts == SummaryCounts::default() {
-        ending.counts = &run.summary_counts;
+        ending.counts = None;
     }
     end(tx, Draft::new(Operation::RunEnd, Decider::System), &run, &ending, before).await?;
     Ok(())

@@ -232,17 +232,18 @@ impl WriteTx {
         )?)
     }
 
-    /// What a connection is called. Its directory, where it is said, is the provider's in the environment by now.
+    /// What a connection is called, if that is said. Its directory, where it is said, is the provider's in the environment by
+    /// now.
     pub(crate) async fn update_connection(
         &mut self,
         scope: &EnvironmentScope,
         id: Uuid,
-        display_name: &DisplayName,
+        display_name: Option<&DisplayName>,
         directory_id: Option<&ShortText>,
     ) -> Result<(), StoreError> {
         let text = sql!(
             "update_connection",
-            "UPDATE provider_connections SET display_name = $4, directory_id = coalesce($5, directory_id), \
+            "UPDATE provider_connections SET display_name = coalesce($4, display_name), directory_id = coalesce($5, directory_id), \
              updated_at = $6 WHERE workspace_id = $1 AND managed_environment_id = $2 AND id = $3 AND origin = 'own'"
         );
         let now = self.now;
@@ -252,7 +253,7 @@ impl WriteTx {
                 .bind(scope.workspace_id())
                 .bind(scope.environment_id())
                 .bind(id)
-                .bind(display_name.as_str())
+                .bind(display_name.map(DisplayName::as_str))
                 .bind(directory_id.map(ShortText::as_str))
                 .bind(now)
         )?)

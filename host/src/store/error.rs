@@ -115,6 +115,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the same may be done later: it was not done, or whether it was is not known.
+    #[must_use]
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Busy | Self::DeadlineExceeded | Self::Unavailable(_) | Self::OutcomeUnknown)
+    }
+
     /// Whether the whole transaction may succeed when simply repeated.
     #[must_use]
     pub(crate) fn is_transient(&self) -> bool {

@@ -55,40 +55,52 @@ impl HousekeepingTx {
     }
 
     /// Takes the run that has been due for the longest, of those nobody else takes at this moment.
-    pub(crate) async fn take_run(&mut self, lease_id: Uuid, until: Timestamp) -> Result<Option<Lease>, StoreError> {
+    pub(crate) async fn take_run(&mut self, taken_by: Uuid, until: Timestamp) -> Result<Option<Lease>, StoreError> {
         let now = self.now;
-        let taken: Option<(Uuid, Uuid)> = match &mut self.tx {
+        let due: Option<(Uuid, Uuid, Option<Uuid>)> = match &mut self.tx {
             Tx::Postgres(tx) => {
                 let text = sql!(
-                    "take_run_postgres",
-                    "UPDATE run_queue SET lease_id = $1, due_at = $2 WHERE (workspace_id, run_id) = ( \
-                         SELECT workspace_id, run_id FROM run_queue WHERE due_at <= $3 ORDER BY due_at LIMIT 1 \
-                         FOR UPDATE SKIP LOCKED) RETURNING workspace_id, run_id"
+                    "due_run_postgres",
+                    "SELECT workspace_id, run_id, lease_id FROM run_queue WHERE due_at <= $1 ORDER BY due_at LIMIT 1 \
+                     FOR UPDATE SKIP LOCKED"
                 );
-                sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
+                sqlx::query_as(text).bind(now).fetch_optional(&mut **tx).await?
             }
             Tx::Sqlite(tx) => {
                 let text = sql!(
-                    "take_run_sqlite",
-                    "UPDATE run_queue SET lease_id = $1, due_at = $2 WHERE (workspace_id, run_id) = ( \
-                         SELECT workspace_id, run_id FROM run_queue WHERE due_at <= $3 ORDER BY due_at LIMIT 1) \
-                     RETURNING workspace_id, run_id"
+                    "due_run_sqlite",
+                    "SELECT workspace_id, run_id, lease_id FROM run_queue WHERE due_at <= $1 ORDER BY due_at LIMIT 1"
                 );
-                sqlx::query_as(text).bind(lease_id).bind(until).bind(now).fetch_optional(&mut **tx).await?
+                sqlx::query_as(text).bind(now).fetch_optional(&mut **tx).await?
             }
         };
-        Ok(taken.map(|(workspace_id, run_id)| Lease { workspace_id, run_id, taken_by: lease_id }))
+        let Some((workspace_id, run_id, before)) = due else { return Ok(None) };
+        let text =
+            sql!("take_run", "UPDATE run_queue SET lease_id = $3, due_at = $4 WHERE workspace_id = $1 AND run_id = $2");
+        run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(taken_by).bind(until))?;
+        Ok(Some(Lease { workspace_id, run_id, taken_by, is_left_behind: before.is_some() }))
     }
 
-    /// Moves the end of a lease; to now, it is given back. False if it is no longer this one's.
+    /// Moves the end of a lease. False if it is no longer this one's.
     pub(crate) async fn move_lease(&mut self, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
         let text = sql!(
             "move_lease",
             "UPDATE run_queue SET due_at = $4 WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
         );
-        let Lease { workspace_id, run_id, taken_by } = lease;
+        let Lease { workspace_id, run_id, taken_by, .. } = lease;
         let moved = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(taken_by).bind(until))?;
         Ok(moved == 1)
+    }
+
+    /// Gives a run back, to be due at a time. False if it is no longer this one's.
+    pub(crate) async fn give_run_back(&mut self, lease: Lease, due_at: Timestamp) -> Result<bool, StoreError> {
+        let text = sql!(
+            "give_run_back",
+            "UPDATE run_queue SET due_at = $4, lease_id = NULL WHERE workspace_id = $1 AND run_id = $2 AND lease_id = $3"
+        );
+        let Lease { workspace_id, run_id, taken_by, .. } = lease;
+        let given = run!(self.tx, sqlx::query(text).bind(workspace_id).bind(run_id).bind(taken_by).bind(due_at))?;
+        Ok(given == 1)
     }
 
     /// Ends the transaction, without an event.

@@ -397,7 +397,8 @@ impl WriteTx {
         Ok(touched == 1)
     }
 
-    /// Marks items of one type that an import has not seen and nobody since it began, at most so many; says how many.
+    /// Marks items of one type that an import has not seen and nobody since it began, at most so many; says how many. The
+    /// conditions stand outside too: a row that somebody else has just seen is judged as it is then.
     pub(crate) async fn mark_not_observed(
         &mut self,
         scope: &EnvironmentScope,
@@ -408,7 +409,8 @@ impl WriteTx {
         let text = sql!(
             "mark_not_observed",
             "UPDATE inventory_items SET observation_status = 'not_observed', updated_at = $8 \
-             WHERE workspace_id = $1 AND managed_environment_id = $2 AND id IN ( \
+             WHERE workspace_id = $1 AND managed_environment_id = $2 AND observation_status = 'observed' \
+             AND (last_import_id IS NULL OR last_import_id <> $5) AND last_observed_at < $6 AND id IN ( \
                  SELECT i.id FROM inventory_items i WHERE i.workspace_id = $1 AND i.managed_environment_id = $2 \
                  AND i.provider_key = $3 AND i.subject_type_key = $4 AND i.observation_status = 'observed' \
                  AND (i.last_import_id IS NULL OR i.last_import_id <> $5) AND i.last_observed_at < $6 \

@@ -33,7 +33,8 @@ pub(crate) struct RunEnding<'a> {
     pub(crate) outcome: RunOutcome,
     pub(crate) reason: Option<ReasonCode>,
     pub(crate) message: Option<&'a str>,
-    pub(crate) counts: &'a SummaryCounts,
+    /// What it has counted in all; none leaves what is there.
+    pub(crate) counts: Option<&'a SummaryCounts>,
 }
 
 #[derive(FromRow)]
@@ -315,7 +316,8 @@ impl WriteTx {
         Ok(updated == 1)
     }
 
-    /// Ends a run from one state and takes it off the queue; nothing if it is no longer in that state.
+    /// Ends a run from one state and takes it off the queue; nothing if it is no longer in that state: then the transaction is
+    /// to be dropped. The queue's row comes first, as for whoever works on the run: two who meet wait and never in a circle.
     pub(crate) async fn end_run(
         &mut self,
         workspace_id: Uuid,
@@ -323,11 +325,12 @@ impl WriteTx {
         from: RunStatus,
         ending: &RunEnding<'_>,
     ) -> Result<Option<OperationRun>, StoreError> {
+        self.delete_queued(workspace_id, id).await?;
         let text = sql!(
             "end_run",
             concat!(
                 "UPDATE operation_runs SET status = 'completed', outcome = $4, reason_code = $5, message = $6, \
-                 summary_counts = $7, ended_at = $8, updated_at = $8 \
+                 summary_counts = coalesce($7, summary_counts), ended_at = $8, updated_at = $8 \
                  WHERE workspace_id = $1 AND id = $2 AND origin = 'own' AND status = $3 AND status <> 'completed' \
                  RETURNING ",
                 run_columns!()
@@ -341,11 +344,9 @@ impl WriteTx {
             .bind(ending.outcome.as_str())
             .bind(ending.reason.map(ReasonCode::as_str))
             .bind(ending.message)
-            .bind(ending.counts.to_json())
+            .bind(ending.counts.map(SummaryCounts::to_json))
             .bind(now)
             .fetch_optional(conn))?;
-        let Some(row) = row else { return Ok(None) };
-        self.delete_queued(workspace_id, id).await?;
-        row.try_into().map(Some)
+        row.map(OperationRun::try_from).transpose()
     }
 }

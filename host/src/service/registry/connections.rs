@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::mirror::{Mirror, Sighting, Stop, refuse_own, refused, row_of, sighting, taken};
 use crate::registry::{ConnectionRecord, LineAnswer, RegistryLine, ShortText};
+use crate::run::scope_key;
 use crate::store::{EnvironmentScope, KnownConnection, KnownDirectory, WriteTx};
 
 impl Mirror<'_> {
@@ -105,6 +106,12 @@ impl Mirror<'_> {
         match (known, &record.directory_id) {
             (None, directory_id) => tx.insert_directory(scope, provider_key, directory_id.as_ref()).await?,
             (Some(row), Some(directory_id)) if row.directory_id.is_none() => {
+                // Runs of this environment exclude each other by it alone until the directory is known.
+                tx.lock_directory(scope, provider_key).await?;
+                let key = scope_key(provider_key, None, scope.environment_id());
+                if tx.active_run(scope.workspace_id(), &key, provider_key, None).await?.is_some() {
+                    return Err(refused("scope-busy", "directory_id", "an operation is under way in the environment"));
+                }
                 tx.update_directory(scope, provider_key, directory_id).await?;
             }
             _ => {}

@@ -19,6 +19,8 @@ pub(crate) struct Lease {
     pub(crate) workspace_id: Uuid,
     pub(crate) run_id: Uuid,
     pub(crate) taken_by: Uuid,
+    /// Whether whoever had it before never gave it back: they died.
+    pub(crate) is_left_behind: bool,
 }
 
 impl Store {
@@ -48,7 +50,7 @@ impl WriteTx {
 
     /// Whether a lease is still its holder's. Until the transaction ends, nobody takes it over.
     pub(crate) async fn holds_lease(&mut self, lease: Lease) -> Result<bool, StoreError> {
-        let Lease { workspace_id, run_id, taken_by } = lease;
+        let Lease { workspace_id, run_id, taken_by, .. } = lease;
         let held: Option<Uuid> = match &mut self.read.tx {
             Tx::Postgres(tx) => {
                 let text = sql!(
