@@ -211,8 +211,8 @@ pub const COPIED_TABLES: &[CopiedTable] = &[
     },
     CopiedTable {
         name: "run_queue",
-        order: "workspace_id, run_id",
-        columns: &[("run_id", Id), ("workspace_id", Id), ("due_at", Time), ("lease_id", Id)],
+        order: "run_id",
+        columns: &[("workspace_id", Id), ("run_id", Id), ("due_at", Time), ("lease_id", Id)],
     },
     CopiedTable {
         name: "inventory_items",
