@@ -34,8 +34,10 @@ pub struct CopiedTable {
 }
 
 impl CopiedTable {
+    /// Whether it is copied workspace by workspace.
     pub(super) fn is_tenants(&self) -> bool {
-        self.columns.first().is_some_and(|(name, _)| *name == "workspace_id")
+        // The queue is the platform's, and refers to runs, which are there once those of their workspace are.
+        self.name == "run_queue" || self.columns.first().is_some_and(|(name, _)| *name == "workspace_id")
     }
 
     pub(super) fn names(&self) -> String {
@@ -212,7 +214,7 @@ pub const COPIED_TABLES: &[CopiedTable] = &[
     CopiedTable {
         name: "run_queue",
         order: "run_id",
-        columns: &[("workspace_id", Id), ("run_id", Id), ("due_at", Time), ("lease_id", Id)],
+        columns: &[("run_id", Id), ("workspace_id", Id), ("due_at", Time), ("lease_id", Id)],
     },
     CopiedTable {
         name: "inventory_items",
