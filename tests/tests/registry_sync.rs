@@ -9,6 +9,7 @@ use provident::inventory::ImportCounts;
 use provident::page::PageRequest;
 use provident::policy::Role;
 use provident::registry::{LineAnswer, RegistryItem, RegistryLine};
+use provident::run::OperationType;
 use provident::service::MAX_CHUNK_OBJECTS;
 use provident_identity::ResolutionMode;
 use provident_tests::database::{Engine, on_both_engines};
@@ -540,6 +541,23 @@ fn a_second_directory_is_refused_and_an_unknown_one_becomes_known_once() {
         let taken = with(connection("c-1", &one, None, false), json!({ "provider_key": "ledger" }));
         assert_eq!(words(&world, owner, &[taken]).await, ["external-ref-taken external_ref"]);
         assert_eq!(rows(&world).await, before);
+    });
+}
+
+#[test]
+fn no_directory_becomes_known_while_a_run_excludes_others_without_it() {
+    on_both_engines(|database| async move {
+        let world = Installation::on(database).await;
+        let (acme, here) = (&world.acme, json!({ "id": world.acme.environment_id }));
+        let own = world.bare_connection(acme, acme.environment_id, None).await;
+        let lines = [connection("c-1", &here, Some("dir-1"), false), connection("c-2", &here, None, false)];
+        let run = world.start(acme, OperationType::HealthCheck, own).await.run;
+        assert_eq!(words(&world, acme.owner, &lines).await, ["scope-busy directory_id", "added"]);
+        world.service.cancel_run(acme.owner, &acme.workspace, run.id).await.unwrap();
+        assert_eq!(words(&world, acme.owner, &lines).await, ["added", "unchanged"]);
+        // It excludes them by the directory now.
+        world.start(acme, OperationType::HealthCheck, own).await;
+        assert_eq!(words(&world, acme.owner, &lines).await, ["unchanged", "unchanged"]);
     });
 }
 
