@@ -15,6 +15,7 @@ use provident_tests::database::{TestDatabase, on_both_engines};
 use provident_tests::installation::{Installation, Tenant};
 use provident_tests::provider::{API_KEY, CLIENT_ID, CLIENT_SECRET, DIRECTORY_ID, foreign, through, worker};
 use provident_tests::stand_in::{Behaviour, RetryAfter, StandIn, fake};
+use serde_json::json;
 use uuid::Uuid;
 
 use OperationType::{ComplianceSnapshot, HealthCheck, InventoryCollect};
@@ -223,6 +224,12 @@ fn what_is_no_longer_there_is_marked_and_what_is_bound_to_it_stays() {
         assert_eq!(partly.summary_counts.get(CountKey::NotObserved), 0);
         let same = service.inventory_item(tenant.owner, at, item.id).await.unwrap();
         assert_eq!(same.observation_status, ObservationStatus::Observed);
+        // Nor does one that gave something that was not taken: it may be that.
+        held.add("widgets", json!({ "ref": "odd", "shelf": "widgets", "origin": "nobody knows it" }));
+        let doubtful = world.done(&worker, tenant, InventoryCollect, connection_id).await;
+        let counted = [CountKey::Refused, CountKey::NotObserved].map(|key| doubtful.summary_counts.get(key));
+        assert_eq!(counted, [1, 0]);
+        assert!(held.remove("widgets", "odd"));
 
         let whole = world.done(&worker, tenant, InventoryCollect, connection_id).await;
         assert_eq!(whole.outcome, Some(RunOutcome::Succeeded));
