@@ -47,6 +47,20 @@ impl Told {
         assert!(found, "no line says `{words}`:\n{}", self.lines.join("\n"));
     }
 
+    /// Holds it to a story of so many parts, told to its end, readably and in under a minute.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    #[track_caller]
+    pub fn is_whole(&self, parts: usize) {
+        assert!(self.lines.last().unwrap().starts_with("That is all."), "{self:?}");
+        assert!(self.took < Duration::from_mins(1), "it took {:?}", self.took);
+        assert_eq!(self.complaints, "");
+        assert_eq!(self.headings().len(), parts);
+        assert_eq!(self.long_lines(), Vec::<&str>::new());
+    }
+
     /// Its headings.
     #[must_use]
     pub fn headings(&self) -> Vec<&str> {

@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use provident_tests::program;
 use provident_tests::told::Told;
@@ -24,12 +23,7 @@ fn says(words: &str) {
 
 #[test]
 fn the_story_is_told_to_its_end_readably_and_in_under_a_minute() {
-    let told = told();
-    assert!(told.lines.last().unwrap().starts_with("That is all."), "{told:?}");
-    assert!(told.took < Duration::from_mins(1), "it took {:?}", told.took);
-    assert_eq!(told.complaints, "");
-    assert_eq!(told.headings().len(), 10);
-    assert_eq!(told.long_lines(), Vec::<&str>::new());
+    told().is_whole(10);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn every_operation_is_done_by_both_providers() {
         let other = world.foreign_connection(tenant, here, (DIRECTORY_ID, CLIENT_ID, CLIENT_SECRET)).await;
         for (connection_id, held) in [(fake, &ours), (other, &theirs)] {
             let checked = world.done(&worker, tenant, HealthCheck, connection_id).await;
-            assert_eq!((checked.outcome, checked.reason_code), (Some(RunOutcome::Succeeded), None));
+            assert_eq!((checked.outcome, &checked.reason_code), (Some(RunOutcome::Succeeded), &None));
             let connection = world.service.connection(tenant.readonly, &tenant.workspace, connection_id).await.unwrap();
             assert_eq!(connection.health_status, HealthStatus::Healthy);
             assert!(connection.health_checked_at.is_some());
@@ -88,6 +88,11 @@ fn every_operation_is_done_by_both_providers() {
             let listed = world.service.runs(tenant.readonly, at, here, &filter, page).await.unwrap().items;
             assert_eq!(listed[0], snapshot, "its counts are stored and listed");
             assert!(listed[0].summary_counts.get(CountKey::Compliant) > 0);
+            for run in [&checked, &collected, &snapshot] {
+                let registered = run.operation_type.parse::<OperationType>().unwrap().registered().counts;
+                let counted: Vec<&str> = run.summary_counts.iter().map(|(key, _)| key).collect();
+                assert!(counted.iter().all(|key| registered.iter().any(|known| known.as_str() == *key)), "{counted:?}");
+            }
         }
         let items = inventory(&world, tenant).await;
         assert!(items.iter().all(|item| item.provider_connection_id

@@ -243,8 +243,9 @@ impl WriteTx {
     ) -> Result<(), StoreError> {
         let text = sql!(
             "update_connection",
-            "UPDATE provider_connections SET display_name = coalesce($4, display_name), directory_id = coalesce($5, directory_id), \
-             updated_at = $6 WHERE workspace_id = $1 AND managed_environment_id = $2 AND id = $3 AND origin = 'own'"
+            "UPDATE provider_connections SET display_name = coalesce($4, display_name), \
+             directory_id = coalesce($5, directory_id), updated_at = $6 \
+             WHERE workspace_id = $1 AND managed_environment_id = $2 AND id = $3 AND origin = 'own'"
         );
         let now = self.now;
         once(run!(
